@@ -1,0 +1,2 @@
+//! `containerd-fsck`: finds and proves damage in a containerd root.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Reads a containerd root and proves what in it is damaged.
