@@ -1,0 +1,121 @@
+//! Hashing, a stream at a time.
+
+use std::io;
+
+use sha2::Digest as _;
+
+use super::{Algorithm, Digest};
+use crate::io::ReadAt;
+
+/// A hash in the making.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Hasher {
+    /// SHA-256.
+    Sha256(sha2::Sha256),
+    /// SHA-384.
+    Sha384(sha2::Sha384),
+    /// SHA-512.
+    Sha512(sha2::Sha512),
+}
+
+impl Hasher {
+    /// A hasher for `algorithm`, or `None` for one that this library cannot compute.
+    #[must_use]
+    pub fn new(algorithm: &Algorithm) -> Option<Self> {
+        match algorithm {
+            Algorithm::Sha256 => Some(Hasher::sha256()),
+            Algorithm::Sha384 => Some(Hasher::Sha384(sha2::Sha384::new())),
+            Algorithm::Sha512 => Some(Hasher::Sha512(sha2::Sha512::new())),
+            Algorithm::Other(_) => None,
+        }
+    }
+
+    /// A SHA-256 hasher.
+    #[must_use]
+    pub fn sha256() -> Self {
+        Hasher::Sha256(sha2::Sha256::new())
+    }
+
+    /// Takes in the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Hasher::Sha256(hasher) => hasher.update(bytes),
+            Hasher::Sha384(hasher) => hasher.update(bytes),
+            Hasher::Sha512(hasher) => hasher.update(bytes),
+        }
+    }
+
+    /// The digest of all bytes taken in.
+    #[must_use]
+    pub fn finish(self) -> Digest {
+        match self {
+            Hasher::Sha256(hasher) => Digest::from_bytes(Algorithm::Sha256, &hasher.finalize()),
+            Hasher::Sha384(hasher) => Digest::from_bytes(Algorithm::Sha384, &hasher.finalize()),
+            Hasher::Sha512(hasher) => Digest::from_bytes(Algorithm::Sha512, &hasher.finalize()),
+        }
+    }
+
+    /// The SHA-256 digest of `bytes`, or that of another algorithm this library can compute.
+    pub(crate) fn digest(algorithm: &Algorithm, bytes: &[u8]) -> Digest {
+        let mut hasher = Hasher::new(algorithm).unwrap_or_else(Hasher::sha256);
+        hasher.update(bytes);
+        hasher.finish()
+    }
+}
+
+/// Hashes `source` from front to back and calls `progress` with the bytes of each step; stops, with `None`, when
+/// `progress` says so by returning false. Returns the digest and the bytes that were read.
+///
+/// # Errors
+/// What reading reports.
+pub fn hash_source(
+    source: &dyn ReadAt,
+    mut hasher: Hasher,
+    buffer: &mut [u8],
+    progress: &mut dyn FnMut(u64) -> bool,
+) -> io::Result<Option<(Digest, u64)>> {
+    let mut offset = 0;
+    loop {
+        let count = match source.read_at(buffer, offset) {
+            Ok(0) => return Ok(Some((hasher.finish(), offset))),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        hasher.update(buffer.get(..count).unwrap_or_default());
+        offset += count as u64;
+        if !progress(count as u64) {
+            return Ok(None);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_answers() {
+        // FIPS 180-2's "abc".
+        for (algorithm, start) in [
+            (Algorithm::Sha256, "ba7816bf8f01cfea"),
+            (Algorithm::Sha384, "cb00753f45a35e8b"),
+            (Algorithm::Sha512, "ddaf35a193617aba"),
+        ] {
+            let mut buffer = [0; 2];
+            let hasher = Hasher::new(&algorithm).unwrap();
+            let (digest, bytes) =
+                hash_source(&b"abc".to_vec(), hasher, &mut buffer, &mut |_| true).unwrap().unwrap();
+            assert!(digest.encoded().starts_with(start));
+            assert_eq!((digest.algorithm(), bytes), (&algorithm, 3));
+        }
+        assert!(Hasher::new(&Algorithm::Other("blake3".into())).is_none());
+    }
+
+    #[test]
+    fn progress_can_stop_it() {
+        let answer = hash_source(&b"abc".to_vec(), Hasher::sha256(), &mut [0; 1], &mut |_| false).unwrap();
+        assert!(answer.is_none());
+    }
+}

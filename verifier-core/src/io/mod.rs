@@ -1,0 +1,18 @@
+//! The one way this library reads a disk.
+//!
+//! Everything below a containerd root is reached through a [`Folder`]: an open directory whose lookups cannot
+//! leave it (`openat2` with `RESOLVE_BENEATH` and `RESOLVE_NO_SYMLINKS`). Nothing here can write. A file is only
+//! opened after it has proved to be a regular file, so that no fifo blocks and no device is touched, and with
+//! `O_NOATIME` where the kernel allows it, so that a check leaves every timestamp as it was.
+//!
+//! Every operation passes a [`Gate`]: tests use it to make the nth call fail as a dying disk would.
+
+mod folder;
+mod gate;
+mod read_at;
+mod stat;
+
+pub use folder::{Entry, File, Folder, NotRegular};
+pub use gate::{Gate, Op};
+pub use read_at::{ReadAt, read_full_at};
+pub use stat::{FileKind, Stat, Time};
