@@ -1,4 +1,24 @@
 //! Reads a containerd root and proves what in it is damaged.
+//!
+//! ```text
+//! Store::open(root)            what is this folder?
+//!   scan(&store)          ──► Inventory   every fact, read once; no judgement
+//!   Plan::new(&inventory) ──► Plan        which checks, in which order, what each costs; pure
+//!   verify(&plan)         ──► Report      findings and coverage; events to an Observer on the way
+//! ```
+//!
+//! [`check`] is the four in one call. The library is silent: it prints nothing, exits nothing and writes nothing.
 
+pub mod bolt;
 pub mod digest;
+pub mod event;
+pub mod finding;
 pub mod io;
+pub mod report;
+pub mod verify;
+
+mod check;
+mod store;
+
+pub use check::{CheckError, CheckOptions, check};
+pub use store::{OpenError, Store};

@@ -1,0 +1,90 @@
+//! What the library says while it works, and how it is asked to stop.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::finding::Finding;
+
+/// A stage of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Reading records and folders.
+    Scan,
+    /// Rehashing blobs and comparing snapshots.
+    Verify,
+    /// Looking again, with a fresh view, at what was found on a store that containerd holds.
+    Confirm,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event {
+    /// A stage began; it will read about `bytes_total` bytes (0: not known).
+    Began {
+        /// The stage.
+        phase: Phase,
+        /// Bytes it will read.
+        bytes_total: u64,
+    },
+    /// So many more bytes of content were read.
+    Read {
+        /// Bytes since the last such event.
+        bytes: u64,
+    },
+    /// Something is wrong. On a live store it may still be withdrawn: the report is what counts.
+    Found(Box<Finding>),
+}
+
+/// Takes events, from several threads at once. It must be quick.
+pub trait Observer: Sync {
+    /// Something happened.
+    fn event(&self, event: Event);
+}
+
+/// An observer that does not look.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unobserved;
+
+impl Observer for Unobserved {
+    fn event(&self, _event: Event) {}
+}
+
+/// An observer that keeps all it is told, for tests.
+#[derive(Debug, Default)]
+pub struct Recorder(Mutex<Vec<Event>>);
+
+impl Recorder {
+    /// What was told so far.
+    #[must_use]
+    pub fn events(&self) -> Vec<Event> {
+        self.0.lock().map(|events| events.clone()).unwrap_or_default()
+    }
+}
+
+impl Observer for Recorder {
+    fn event(&self, event: Event) {
+        if let Ok(mut events) = self.0.lock() {
+            events.push(event);
+        }
+    }
+}
+
+/// A request to stop, shared between who asks and who works.
+#[derive(Debug, Clone, Default)]
+pub struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// Asks for the run to stop; it does within a fraction of a second and reports what it has.
+    pub fn raise(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether someone asked.
+    #[must_use]
+    pub fn is_raised(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
