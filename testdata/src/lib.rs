@@ -1,1 +1,4 @@
 //! Stores to test with.
+
+#[cfg(feature = "full")]
+pub mod bed;

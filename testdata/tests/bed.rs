@@ -1,0 +1,209 @@
+//! The test bed does what it says, on every generation that this machine has.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use testdata::bed::{self, Bed, Containerd, CutAt, FsKind, Generation, LoopFs, Registry};
+
+const CONTENT: &str = "io.containerd.content.v1.content/blobs/sha256";
+const META: &str = "io.containerd.metadata.v1.bolt/meta.db";
+const SNAPSHOTS: &str = "io.containerd.snapshotter.v1.overlayfs/snapshots";
+
+fn names(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|why| panic!("{}: {why}", folder.display()));
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+/// (regular files, empty ones) of a tree.
+fn files(folder: &Path) -> (usize, usize) {
+    let mut count = (0, 0);
+    for path in names(folder) {
+        let found = path.symlink_metadata().unwrap();
+        if found.is_dir() {
+            let (all, empty) = files(&path);
+            count = (count.0 + all, count.1 + empty);
+        } else if found.is_file() {
+            count = (count.0 + 1, count.1 + usize::from(found.len() == 0));
+        }
+    }
+    count
+}
+
+fn alive(pid: u32) -> bool {
+    std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty())
+}
+
+fn mounts_below(folder: &Path) -> usize {
+    let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    table
+        .lines()
+        .filter(|line| line.split(' ').nth(4).is_some_and(|at| Path::new(at).starts_with(folder)))
+        .count()
+}
+
+fn on_each(test: impl Fn(&Bed, Generation)) {
+    let Some(bed) = bed::gate() else { return };
+    for generation in bed.generations() {
+        eprintln!("containerd {generation}");
+        test(&bed, generation);
+    }
+}
+
+#[test]
+fn every_image_goes_through_the_registry_into_every_generation() {
+    let Some(bed) = bed::gate() else { return };
+    let registry = Registry::start(&bed);
+    for image in ["small", "small-b", "small-docker", "small-zstd", "multi"] {
+        registry.push(&bed.image(image), &format!("{image}:t"));
+    }
+    for generation in bed.generations() {
+        let home = tempfile::tempdir().unwrap();
+        let containerd = Containerd::start(&bed, generation, home.path());
+        assert!(containerd.ctr(&["version"]).contains(generation.name()), "the right containerd answers");
+        let before = registry.blob_pulls();
+        // Blobs there after each pull: those shared with an earlier image are not fetched again.
+        for (image, blobs) in [("small", 4), ("small-b", 7), ("small-docker", 8)] {
+            containerd.pull(&registry.reference(&format!("{image}:t")));
+            assert_eq!(names(&home.path().join(CONTENT)).len(), blobs, "{generation} {image}");
+        }
+        // In a namespace of its own: 2.1 fetches no layer whose chain it has unpacked already.
+        containerd.ctr(&[
+            "-n",
+            "zstd",
+            "images",
+            "pull",
+            "--plain-http",
+            &registry.reference("small-zstd:t"),
+        ]);
+        assert_eq!(names(&home.path().join(CONTENT)).len(), 11, "{generation} small-zstd");
+        containerd.pull(&registry.reference("multi:t"));
+        assert!(registry.blob_pulls() > before, "the registry saw the pulls");
+        let checked = containerd.ctr(&["images", "check"]);
+        assert_eq!(checked.matches("complete (").count(), 4, "{generation}: {checked}");
+        // small, small-docker and multi are the same two layers, small-b has a second one of its own; zstd has two more.
+        assert_eq!(names(&home.path().join(SNAPSHOTS)).len(), 5, "{generation}");
+    }
+}
+
+#[test]
+fn an_import_runs_and_nothing_is_left_behind() {
+    on_each(|bed, generation| {
+        let home = tempfile::tempdir().unwrap();
+        let mut containerd = Containerd::start(bed, generation, home.path());
+        containerd.import(&bed.image("small"), "example.test/small");
+        let image = "example.test/small:latest";
+        assert_eq!(
+            containerd.run_with(&["--rm"], image, "once", &["/bin/cat", "/etc/hostname"]),
+            "changed\n"
+        );
+        containerd.run(image, "stays", &["/bin/sleep", "600"]);
+        let tasks = containerd.ctr(&["tasks", "list"]);
+        let task: u32 =
+            tasks.lines().nth(1).and_then(|line| line.split_whitespace().nth(1)).unwrap().parse().unwrap();
+        assert!(alive(task), "{tasks}");
+        let state = containerd.socket().parent().unwrap().to_owned();
+        assert_ne!(mounts_below(&state), 0, "the container's root is mounted");
+        let daemon = containerd.pid();
+        containerd.stop();
+        assert!(!alive(daemon) && !alive(task), "{generation}: daemon and container ended");
+        assert_eq!(mounts_below(&state), 0);
+        drop(containerd);
+        assert!(!state.exists());
+        assert!(home.path().join(META).is_file());
+    });
+}
+
+#[test]
+fn containers_that_outlive_a_killed_daemon_are_ended_too() {
+    on_each(|bed, generation| {
+        let home = tempfile::tempdir().unwrap();
+        let mut containerd = Containerd::start(bed, generation, home.path());
+        containerd.import(&bed.image("small"), "example.test/small");
+        containerd.run("example.test/small:latest", "orphan", &["/bin/sleep", "600"]);
+        let tasks = containerd.ctr(&["tasks", "list"]);
+        let task: u32 =
+            tasks.lines().nth(1).and_then(|line| line.split_whitespace().nth(1)).unwrap().parse().unwrap();
+        containerd.kill();
+        assert!(alive(task), "{generation}: a container does not end with its containerd");
+        drop(containerd);
+        assert!(!alive(task), "{generation}");
+    });
+}
+
+#[test]
+fn two_daemons_may_use_the_same_container_id() {
+    let Some(bed) = bed::gate() else { return };
+    let homes = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let daemons = homes.each_ref().map(|home| Containerd::start(&bed, bed.generations()[0], home.path()));
+    for containerd in &daemons {
+        containerd.import(&bed.image("small"), "example.test/small");
+        containerd.run("example.test/small:latest", "twin", &["/bin/sleep", "600"]);
+    }
+    daemons[0].stop_container("twin");
+    assert!(daemons[1].ctr(&["tasks", "list"]).contains("RUNNING"));
+}
+
+#[test]
+fn cri_runs_when_asked_for() {
+    on_each(|bed, generation| {
+        let home = tempfile::tempdir().unwrap();
+        let options = bed::Options { cri: true, ..Default::default() };
+        let containerd = Containerd::start_with(bed, generation, home.path(), &options);
+        let plugins = containerd.ctr(&["plugins", "list"]);
+        let cri =
+            plugins.lines().find(|line| line.starts_with("io.containerd.grpc.v1") && line.contains(" cri "));
+        assert!(cri.is_some_and(|line| line.contains("ok")), "{generation}: {plugins}");
+    });
+}
+
+#[test]
+fn a_synced_file_system_survives_its_cut_and_an_unsynced_one_does_not() {
+    let Some(_bed) = bed::gate() else { return };
+    for kind in FsKind::ALL {
+        let live = LoopFs::new(kind, 512 << 20);
+        std::fs::write(live.path().join("kept"), vec![7; 100_000]).unwrap();
+        live.sync();
+        std::fs::write(live.path().join("lost"), vec![7; 100_000]).unwrap();
+        let cut = live.cut_image();
+        let image = live.image_file();
+        drop(live);
+        assert!(!image.exists(), "{kind}: the live image is deleted");
+        let cut = cut.mount();
+        assert_eq!(std::fs::read(cut.path().join("kept")).unwrap(), vec![7; 100_000], "{kind}");
+        let lost = std::fs::read(cut.path().join("lost")).unwrap_or_default();
+        assert_ne!(lost.len(), 100_000, "{kind}: nothing synced this");
+        let path = cut.path().to_owned();
+        drop(cut);
+        assert_eq!(mounts_below(&path), 0, "{kind}");
+    }
+}
+
+/// The fact that this project stands on: blobs are whole, metadata is there, the unpacked files are empty.
+#[test]
+fn a_power_cut_after_a_pull_leaves_a_store_of_empty_files() {
+    let Some(bed) = bed::gate() else { return };
+    for kind in [FsKind::Ext4, FsKind::Xfs] {
+        for generation in bed.generations() {
+            let layout = bed.image("base");
+            let cut = bed::power_cut(&bed, kind, generation, &layout, CutAt::Pulled(Duration::ZERO));
+            let blobs = names(&cut.root.join(CONTENT));
+            let wrong = blobs.iter().filter(|blob| !rehashes(blob)).count();
+            let (files, empty) = files(&cut.root.join(SNAPSHOTS));
+            eprintln!(
+                "{kind}, containerd {generation}: {wrong} of {} blobs wrong, {empty} of {files} files empty",
+                blobs.len()
+            );
+            assert!(cut.root.join(META).metadata().unwrap().len() > 0);
+            assert_eq!((blobs.len(), wrong), (4, 0), "{kind} {generation}");
+            assert!(
+                files > 3000 && empty * 10 > files * 9,
+                "{kind} {generation}: {empty} of {files} are empty"
+            );
+        }
+    }
+}
+
+fn rehashes(blob: &Path) -> bool {
+    let sum = bed::succeed(std::process::Command::new("sha256sum").arg(blob), Duration::from_secs(60));
+    sum.starts_with(blob.file_name().unwrap().to_str().unwrap())
+}
