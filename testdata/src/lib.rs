@@ -2,3 +2,4 @@
 
 #[cfg(feature = "full")]
 pub mod bed;
+pub mod golden;

@@ -1,5 +1,7 @@
 //! The test bed does what it says, on every generation that this machine has.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

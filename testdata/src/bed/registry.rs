@@ -128,7 +128,8 @@ impl Registry {
         let hosts = self.folder.path().join("hosts");
         let folder = hosts.join(host);
         std::fs::create_dir_all(&folder).expect("hosts folder");
-        let text = format!("server = \"http://127.0.0.1:{}\"\n", self.port);
+        let url = format!("http://127.0.0.1:{}", self.port);
+        let text = format!("server = {url:?}\n[host.{url:?}]\n  capabilities = [\"pull\", \"resolve\"]\n");
         std::fs::write(folder.join("hosts.toml"), text).expect("hosts.toml");
         hosts
     }
