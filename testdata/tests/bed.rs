@@ -209,3 +209,15 @@ fn rehashes(blob: &Path) -> bool {
     let sum = bed::succeed(std::process::Command::new("sha256sum").arg(blob), Duration::from_secs(60));
     sum.starts_with(blob.file_name().unwrap().to_str().unwrap())
 }
+
+#[test]
+fn containerd_starts_again_after_a_power_cut_in_the_middle_of_a_pull() {
+    let Some(bed) = bed::gate() else { return };
+    let newest = *bed.generations().last().unwrap();
+    for kind in FsKind::ALL {
+        let cut = bed::power_cut(&bed, kind, newest, &bed.image("base"), CutAt::Unpacking);
+        let containerd = Containerd::start(&bed, newest, &cut.root);
+        let committed = containerd.ctr(&["snapshots", "list"]).matches("Committed").count();
+        assert!(committed < 2, "{kind}: {committed} layers were unpacked before the cut");
+    }
+}
