@@ -221,3 +221,38 @@ fn containerd_starts_again_after_a_power_cut_in_the_middle_of_a_pull() {
         assert!(committed < 2, "{kind}: {committed} layers were unpacked before the cut");
     }
 }
+
+#[test]
+fn a_layout_of_hand_written_layers_is_applied_and_pushed() {
+    use testdata::bed::Compression::{Gzip, None, Zstd};
+    let tar = |name: &str, byte: u8| {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(5);
+        header.set_mode(0o640);
+        let mut tar = tar::Builder::new(Vec::new());
+        tar.append_data(&mut header, name, [byte; 5].as_slice()).unwrap();
+        tar.into_inner().unwrap()
+    };
+    on_each(|bed, generation| {
+        let home = tempfile::tempdir().unwrap();
+        let layout = home.path().join("layout");
+        let tars = [tar("a", b'a'), tar("b", b'b'), tar("a", b'c')];
+        bed::write_layout(&layout, &[(None, &tars[0]), (Gzip, &tars[1]), (Zstd, &tars[2])]);
+        let root = home.path().join("root");
+        let containerd = Containerd::start(bed, generation, &root);
+        containerd.import(&layout, "example.test/layers");
+        let snapshots = names(&root.join(SNAPSHOTS));
+        let mut read: Vec<_> = snapshots
+            .iter()
+            .flat_map(|id| names(&id.join("fs")))
+            .map(std::fs::read)
+            .map(Result::unwrap)
+            .collect();
+        read.sort();
+        assert_eq!(read, [b"aaaaa", b"bbbbb", b"ccccc"], "{generation}");
+        let registry = Registry::start(bed);
+        registry.push(&layout, "layers:t");
+        containerd.ctr(&["-n", "again", "images", "pull", "--plain-http", &registry.reference("layers:t")]);
+        assert_eq!(names(&root.join(CONTENT)).len(), 5, "{generation}: the digests did not change");
+    });
+}

@@ -131,7 +131,7 @@ impl Containerd {
     pub fn run_with(&self, flags: &[&str], image: &str, id: &str, args: &[&str]) -> String {
         let runc_root = self.runc_root().to_string_lossy().into_owned();
         let cgroup =
-            format!("/{}/{id}", self.folder.path().file_name().unwrap_or_default().to_string_lossy());
+            format!("/{}-{id}", self.folder.path().file_name().unwrap_or_default().to_string_lossy());
         let own = ["run", "--runc-root", &runc_root, "--cgroup", &cgroup];
         self.ctr(&[&own, flags, &[image, id], args].concat())
     }

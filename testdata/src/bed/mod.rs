@@ -20,6 +20,7 @@
 
 mod containerd;
 mod gate;
+mod layout;
 mod loopfs;
 mod powercut;
 mod process;
@@ -27,6 +28,7 @@ mod registry;
 
 pub use containerd::{Containerd, Options};
 pub use gate::{Bed, Generation, gate};
+pub use layout::{Compression, write_layout};
 pub use loopfs::{FsImage, FsKind, LoopFs};
 pub use powercut::{CutAt, PowerCut, power_cut};
 pub use process::{run, succeed};
