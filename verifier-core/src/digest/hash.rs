@@ -4,6 +4,7 @@ use std::io;
 
 use sha2::Digest as _;
 
+use super::pair::{Pairing, Sha256};
 use super::{Algorithm, Digest};
 use crate::io::ReadAt;
 
@@ -12,7 +13,7 @@ use crate::io::ReadAt;
 #[non_exhaustive]
 pub enum Hasher {
     /// SHA-256.
-    Sha256(sha2::Sha256),
+    Sha256(Sha256),
     /// SHA-384.
     Sha384(sha2::Sha384),
     /// SHA-512.
@@ -34,7 +35,7 @@ impl Hasher {
     /// A SHA-256 hasher.
     #[must_use]
     pub fn sha256() -> Self {
-        Hasher::Sha256(sha2::Sha256::new())
+        Hasher::Sha256(Sha256::default())
     }
 
     /// Takes in the next bytes.
@@ -46,11 +47,27 @@ impl Hasher {
         }
     }
 
+    /// Takes in the next bytes of two messages. Two SHA-256 go faster together than one after the other, best with
+    /// about as many whole blocks (64 bytes) each.
+    pub fn update_two(&mut self, bytes: &[u8], other: &mut Hasher, other_bytes: &[u8]) {
+        Hasher::update_by(Pairing::detect(), [self, other], [bytes, other_bytes]);
+    }
+
+    pub(super) fn update_by(pairing: Pairing, hashers: [&mut Hasher; 2], [bytes_a, bytes_b]: [&[u8]; 2]) {
+        match hashers {
+            [Hasher::Sha256(a), Hasher::Sha256(b)] => Sha256::update_by(pairing, [a, b], [bytes_a, bytes_b]),
+            [a, b] => {
+                a.update(bytes_a);
+                b.update(bytes_b);
+            }
+        }
+    }
+
     /// The digest of all bytes taken in.
     #[must_use]
     pub fn finish(self) -> Digest {
         match self {
-            Hasher::Sha256(hasher) => Digest::from_bytes(Algorithm::Sha256, &hasher.finalize()),
+            Hasher::Sha256(hasher) => Digest::from_bytes(Algorithm::Sha256, &hasher.finish()),
             Hasher::Sha384(hasher) => Digest::from_bytes(Algorithm::Sha384, &hasher.finalize()),
             Hasher::Sha512(hasher) => Digest::from_bytes(Algorithm::Sha512, &hasher.finalize()),
         }

@@ -10,8 +10,14 @@
 
 mod chain;
 mod hash;
+mod many;
 mod name;
+mod pair;
+#[cfg(target_arch = "x86_64")]
+mod sha256_x86;
 
 pub use chain::{ChainId, DiffId, chain_ids};
 pub use hash::{Hasher, hash_source};
+pub use many::{Feed, Hashed, Message, hash_all};
 pub use name::{Algorithm, Digest, ParseDigestError};
+pub use pair::Sha256;
