@@ -1,10 +1,16 @@
 //! The whole pipeline in one call.
 
-use std::time::Instant;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
-use crate::event::{Interrupt, Observer};
-use crate::report::{Coverage, Depth, Mode, Report};
+use crate::digest::Digest;
+use crate::event::{Event, Interrupt, Observer, Phase};
+use crate::finding::{Code, Finding, Subject};
+use crate::plan::Plan;
+use crate::report::{Depth, Mode, Reason, Report, Unverified};
+use crate::scan::{Inventory, scan};
 use crate::store::Store;
+use crate::verify::{Candidate, Examination, examine};
 
 /// What to check, and how.
 #[derive(Debug, Clone, Default)]
@@ -64,23 +70,111 @@ pub enum CheckError {
     },
 }
 
-/// Checks `store`: scan, plan, verify, report.
+/// How long after the first look the second one begins. containerd removes files right after their records: what it was
+/// about to remove is gone by then.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// Checks `store`: scan, plan, verify, report. On a live store, what was found is looked at again with a fresh view, and
+/// only what stands is reported.
 ///
 /// # Errors
 /// [`CheckError`]: what was asked for is not in the store.
 pub fn check(
     store: &Store,
     options: &CheckOptions,
-    _observer: &dyn Observer,
-    _interrupt: &Interrupt,
+    observer: &dyn Observer,
+    interrupt: &Interrupt,
 ) -> Result<Report, CheckError> {
     let start = Instant::now();
-    Ok(Report {
-        root: store.root().into(),
-        mode: Mode::Stopped,
-        depth: options.depth,
-        findings: Vec::new(),
-        coverage: Coverage::default(),
-        elapsed: start.elapsed(),
-    })
+    observer.event(Event::Began { phase: Phase::Scan, bytes_total: 0 });
+    let inventory = scan(store, interrupt);
+    let plan = Plan::new(&inventory, options)?;
+    observer.event(Event::Began { phase: Phase::Verify, bytes_total: plan.bytes() });
+    let mut examination = examine(store, &inventory, &plan, options.threads, observer, interrupt);
+    if inventory.mode == Mode::Live && !examination.candidates.is_empty() && !interrupt.is_raised() {
+        let look = Look { store, options, observer, interrupt };
+        look.confirm(&inventory, &mut examination)?;
+    }
+    if interrupt.is_raised() {
+        let stopped = Unverified { subject: Subject::Store, reason: Reason::Interrupted };
+        examination.coverage.unverified.push(stopped);
+    }
+    let Examination { candidates, mut coverage } = examination;
+    coverage.unverified.sort_by(|a, b| a.subject.cmp(&b.subject));
+    coverage.unverified.dedup();
+    let findings = in_order(candidates);
+    for finding in &findings {
+        observer.event(Event::Found(Box::new(finding.clone())));
+    }
+    let (root, mode, depth) = (store.root().into(), inventory.mode, options.depth);
+    Ok(Report { root, mode, depth, findings, coverage, elapsed: start.elapsed() })
+}
+
+/// The worst first, then by code and subject; each but once.
+fn in_order(candidates: Vec<Candidate>) -> Vec<Finding> {
+    let key =
+        |finding: &Finding| (std::cmp::Reverse(finding.severity()), finding.code(), finding.subject.clone());
+    let mut findings: Vec<Finding> = candidates.into_iter().map(|candidate| candidate.finding).collect();
+    findings.sort_by_cached_key(key);
+    findings.dedup_by(|a, b| a.kind == b.kind && a.subject == b.subject);
+    findings
+}
+
+struct Look<'a> {
+    store: &'a Store,
+    options: &'a CheckOptions,
+    observer: &'a dyn Observer,
+    interrupt: &'a Interrupt,
+}
+
+impl Look<'_> {
+    /// Looks again at what was found, and keeps what is still there and still the same thing.
+    ///
+    /// A blob's record is removed before its file, and written after it: a record with the same time of making before
+    /// and after a look at the file proves that the file should have been there.
+    fn confirm(&self, before: &Inventory, examination: &mut Examination) -> Result<(), CheckError> {
+        self.wait();
+        let inventory = scan(self.store, self.interrupt);
+        let Ok(mut plan) = Plan::new(&inventory, self.options) else {
+            // The namespace or image that was asked for has gone: so has what was found in it.
+            examination.candidates.clear();
+            return Ok(());
+        };
+        let blobs: BTreeMap<Digest, ()> = examination
+            .candidates
+            .iter()
+            .filter_map(|candidate| blob_of(&candidate.finding.subject))
+            .collect();
+        plan.only_blobs(&blobs);
+        self.observer.event(Event::Began { phase: Phase::Confirm, bytes_total: plan.bytes() });
+        let again =
+            examine(self.store, &inventory, &plan, self.options.threads, self.observer, self.interrupt);
+        let collecting = is_collecting(before, &inventory);
+        examination.candidates.retain(|candidate| {
+            let unowned =
+                matches!(candidate.finding.code(), Code::BlobUnreferenced | Code::BlobUnreferencedCorrupt);
+            !(unowned && collecting) && again.candidates.iter().any(|other| candidate.is_confirmed_by(other))
+        });
+        Ok(())
+    }
+
+    fn wait(&self) {
+        let end = Instant::now() + SETTLE;
+        while Instant::now() < end && !self.interrupt.is_raised() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+fn blob_of(subject: &Subject) -> Option<(Digest, ())> {
+    match subject {
+        Subject::Blob { digest } => Some((digest.clone(), ())),
+        _ => None,
+    }
+}
+
+/// Whether the collector was at work between two looks: then files without records are on their way out.
+fn is_collecting(before: &Inventory, after: &Inventory) -> bool {
+    let files = |inventory: &Inventory| inventory.blobs.files.keys().cloned().collect::<BTreeSet<_>>();
+    before.meta_db.txid() != after.meta_db.txid() || files(before) != files(after)
 }

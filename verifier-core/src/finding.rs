@@ -10,7 +10,6 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::bolt;
 use crate::digest::{ChainId, DiffId, Digest};
 use crate::io::FileKind;
 use crate::verify::tree::Difference;
@@ -377,7 +376,9 @@ pub enum FindingKind {
         used_txid: u64,
     },
     BoltPageInvalid {
-        fault: bolt::PageFault,
+        pgid: u64,
+        bucket: Vec<String>,
+        error: String,
     },
     SnapshotFolderMissing {
         chain_id: Option<ChainId>,

@@ -10,15 +10,22 @@
 //! [`check`] is the four in one call. The library is silent: it prints nothing, exits nothing and writes nothing.
 
 pub mod bolt;
+pub mod content;
 pub mod digest;
 pub mod event;
 pub mod finding;
 pub mod io;
+pub mod metadata;
+pub mod oci;
+pub mod plan;
 pub mod report;
+pub mod scan;
 pub mod verify;
 
 mod check;
 mod store;
 
 pub use check::{CheckError, CheckOptions, check};
+pub use plan::Plan;
+pub use scan::{Inventory, scan};
 pub use store::{OpenError, Store};

@@ -51,6 +51,8 @@ pub enum Reason {
     UnknownAlgorithm,
     /// The layer is not here although its snapshot is: discarded after unpacking, or never needed.
     LayerDiscarded,
+    /// The layer is not here and nor is its snapshot: a pull that fetched only a part of the image.
+    LayerNotPulled,
     /// No layer made this snapshot: it was committed by hand, or is a build's cache.
     NoLayer,
     /// A snapshotter whose snapshots this library does not read.

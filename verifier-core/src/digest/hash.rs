@@ -1,12 +1,9 @@
 //! Hashing, a stream at a time.
 
-use std::io;
-
 use sha2::Digest as _;
 
 use super::pair::{Pairing, Sha256};
 use super::{Algorithm, Digest};
-use crate::io::ReadAt;
 
 /// A hash in the making.
 #[derive(Clone)]
@@ -81,33 +78,6 @@ impl Hasher {
     }
 }
 
-/// Hashes `source` from front to back and calls `progress` with the bytes of each step; stops, with `None`, when
-/// `progress` says so by returning false. Returns the digest and the bytes that were read.
-///
-/// # Errors
-/// What reading reports.
-pub fn hash_source(
-    source: &dyn ReadAt,
-    mut hasher: Hasher,
-    buffer: &mut [u8],
-    progress: &mut dyn FnMut(u64) -> bool,
-) -> io::Result<Option<(Digest, u64)>> {
-    let mut offset = 0;
-    loop {
-        let count = match source.read_at(buffer, offset) {
-            Ok(0) => return Ok(Some((hasher.finish(), offset))),
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        hasher.update(buffer.get(..count).unwrap_or_default());
-        offset += count as u64;
-        if !progress(count as u64) {
-            return Ok(None);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,19 +90,13 @@ mod tests {
             (Algorithm::Sha384, "cb00753f45a35e8b"),
             (Algorithm::Sha512, "ddaf35a193617aba"),
         ] {
-            let mut buffer = [0; 2];
-            let hasher = Hasher::new(&algorithm).unwrap();
-            let (digest, bytes) =
-                hash_source(&b"abc".to_vec(), hasher, &mut buffer, &mut |_| true).unwrap().unwrap();
+            let mut hasher = Hasher::new(&algorithm).unwrap();
+            hasher.update(b"a");
+            hasher.update(b"bc");
+            let digest = hasher.finish();
             assert!(digest.encoded().starts_with(start));
-            assert_eq!((digest.algorithm(), bytes), (&algorithm, 3));
+            assert_eq!(digest.algorithm(), &algorithm);
         }
         assert!(Hasher::new(&Algorithm::Other("blake3".into())).is_none());
-    }
-
-    #[test]
-    fn progress_can_stop_it() {
-        let answer = hash_source(&b"abc".to_vec(), Hasher::sha256(), &mut [0; 1], &mut |_| false).unwrap();
-        assert!(answer.is_none());
     }
 }

@@ -17,7 +17,7 @@ mod pair;
 mod sha256_x86;
 
 pub use chain::{ChainId, DiffId, chain_ids};
-pub use hash::{Hasher, hash_source};
+pub use hash::Hasher;
 pub use many::{Feed, Hashed, Message, hash_all};
 pub use name::{Algorithm, Digest, ParseDigestError};
 pub use pair::Sha256;

@@ -1,3 +1,50 @@
-//! The checks.
+//! The checks: one file per kind.
+//!
+//! Each looks at the inventory, and at what was read of the content, and leaves candidates: findings that still have to
+//! stand. On a stopped store they stand. On a live one the whole look is repeated with a fresh view, and only what is
+//! found both times about the same thing does (see [`crate::check()`]).
 
 pub mod tree;
+
+mod blob;
+mod candidate;
+mod image;
+mod ingest;
+mod metadata;
+mod references;
+mod rehash;
+mod work;
+
+use crate::event::{Interrupt, Observer};
+use crate::plan::Plan;
+use crate::scan::Inventory;
+use crate::store::Store;
+
+pub(crate) use candidate::{Candidate, Examination};
+
+/// Carries out `plan`.
+pub(crate) fn examine(
+    store: &Store,
+    inventory: &Inventory,
+    plan: &Plan,
+    threads: usize,
+    observer: &dyn Observer,
+    interrupt: &Interrupt,
+) -> Examination {
+    let mut examination = Examination::default();
+    let rehashed = rehash::rehash(store.folder(), &plan.blobs, threads, observer, interrupt);
+    let references = references::References::new(inventory);
+    metadata::examine(inventory, &mut examination);
+    for (path, error) in &inventory.unreadable {
+        examination.unreadable(path, error);
+    }
+    // Without meta.db nothing can be said of what it should name: every blob would seem unreferenced.
+    if inventory.meta_db.records().is_some() {
+        blob::examine(inventory, &references, plan, &rehashed, &mut examination);
+        image::examine(inventory, &references, &plan.scope, &mut examination);
+        if plan.scope.is_everything() && inventory.has_all_records() {
+            ingest::examine(inventory, &mut examination);
+        }
+    }
+    examination
+}

@@ -1,0 +1,8 @@
+//! The command on stores that real containerds made: three generations, live and stopped, healthy and damaged.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
+
+mod real {
+    pub(crate) mod blobs;
+    pub(crate) mod support;
+}

@@ -1,0 +1,200 @@
+//! Opening a database: the two meta pages, and the choice between them.
+
+use std::io;
+
+use super::meta::{META_BYTES, PAGE_SIZES};
+use super::page::{Header, u32_at};
+use super::walk::{Visitor, Walk, walk};
+use super::{Meta, MetaFault, Pgid, ReadAt};
+use crate::io::read_full_at as read_full;
+
+/// Most pages that are ever looked at: 256 GiB of the usual size. A sparse file costs its author nothing, and us a bit per page.
+const MAX_PAGES: Pgid = 1 << 26;
+/// The page size that is assumed where no meta page tells it.
+const USUAL_PAGE_SIZE: u32 = 4096;
+
+/// An open database: both meta pages as they were found, and the one in use.
+///
+/// Nothing else has been read yet. For a file that may be written to meanwhile, see [`consistent`](super::consistent).
+#[derive(Clone)]
+pub struct Database<'a> {
+    pub(super) source: &'a dyn ReadAt,
+    pub(super) file_bytes: u64,
+    pub(super) meta: Meta,
+    pub(super) slot: usize,
+    metas: [Result<Meta, MetaFault>; 2],
+    raw: Slots,
+}
+
+/// Why a file cannot be opened as a database at all.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// No byte in it. Bolt turns such a file into a new, empty database without a word.
+    #[error("the file is empty")]
+    Empty,
+    /// Too short to hold one meta page.
+    #[error("the file has only {bytes} bytes")]
+    TooShort {
+        /// The file's length.
+        bytes: u64,
+    },
+    /// Neither meta page is usable.
+    #[error("no usable meta page: page 0: {}; page 1: {}", faults[0], faults[1])]
+    NoValidMeta {
+        /// What is wrong with page 0 and page 1.
+        faults: [MetaFault; 2],
+    },
+    /// The length could not be asked for.
+    #[error("cannot be read")]
+    Io(#[from] io::Error),
+}
+
+impl std::fmt::Debug for Database<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database")
+            .field("metas", &self.metas)
+            .field("slot", &self.slot)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Database<'a> {
+    /// Reads both meta pages and chooses the valid one with the larger txid.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] when there is no usable meta page; what the rest of the file looks like is [`walk`](Self::walk)'s business.
+    pub fn open(source: &'a dyn ReadAt) -> Result<Self, OpenError> {
+        let raw = Slots::read(source);
+        // After the meta pages: a writer grows the file before it writes the meta page that needs the growth.
+        let file_bytes = source.len()?;
+        let metas = raw.metas();
+        let slot = match &metas {
+            [Ok(zero), Ok(one)] => usize::from(one.txid > zero.txid),
+            [Ok(_), Err(_)] => 0,
+            [Err(_), Ok(_)] => 1,
+            _ if file_bytes == 0 => return Err(OpenError::Empty),
+            _ if file_bytes < META_BYTES as u64 => return Err(OpenError::TooShort { bytes: file_bytes }),
+            &[Err(zero), Err(one)] => return Err(OpenError::NoValidMeta { faults: [zero, one] }),
+        };
+        let [zero, one] = metas;
+        let Ok(meta) = (if slot == 0 { zero } else { one }) else {
+            return Err(OpenError::TooShort { bytes: file_bytes });
+        };
+        Ok(Self { source, file_bytes, meta, slot, metas, raw })
+    }
+
+    /// Both meta pages as found. One that is not valid does not stop containerd: it silently uses the other.
+    pub fn metas(&self) -> &[Result<Meta, MetaFault>; 2] {
+        &self.metas
+    }
+
+    /// The meta page in use.
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// Which of the two meta pages is in use, 0 or 1.
+    pub fn slot(&self) -> usize {
+        self.slot
+    }
+
+    /// The same file as meta page `slot` sees it, if that one is valid: normally the database one transaction back,
+    /// of which the last transaction may have overwritten parts.
+    pub fn at_slot(&self, slot: usize) -> Option<Self> {
+        let meta = *self.metas.get(slot)?.as_ref().ok()?;
+        Some(Self { meta, slot, ..self.clone() })
+    }
+
+    /// The file's length in bytes when it was opened.
+    pub fn file_bytes(&self) -> u64 {
+        self.file_bytes
+    }
+
+    /// Checks everything in one pass and hands buckets and keys to `visitor` on the way. Never fails: what cannot be
+    /// read is a fault of that page, and its siblings are still visited.
+    pub fn walk(&self, visitor: &mut dyn Visitor) -> Walk {
+        walk(self, visitor)
+    }
+
+    /// The pages that can be referred to and are in the file as a whole: at most this many are ever read.
+    pub(super) fn readable_pages(&self) -> Pgid {
+        self.meta.high_water.min(self.file_bytes / u64::from(self.meta.page_size)).min(MAX_PAGES)
+    }
+
+    /// The header of a meta page.
+    pub(super) fn meta_header(&self, slot: usize) -> Option<Header> {
+        Header::read(self.raw.slots.get(slot)?.as_ref().ok()?)
+    }
+
+    /// Whether both meta pages still have the very same bytes.
+    pub(super) fn still_current(&self) -> bool {
+        self.raw == Slots::read(self.source)
+    }
+
+    /// The same database over other bytes: a copy of this one's file.
+    pub(super) fn over<'b>(&self, copy: &'b [u8], source: &'b dyn ReadAt) -> Database<'b> {
+        let (metas, raw) = (self.metas, self.raw.clone());
+        Database { source, file_bytes: copy.len() as u64, meta: self.meta, slot: self.slot, metas, raw }
+    }
+}
+
+/// The meaningful bytes of both meta pages, or why there are none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Slots {
+    slots: [Slot; 2],
+    /// Where meta page 1 was looked for.
+    page_size: u32,
+}
+
+type Slot = Result<[u8; META_BYTES], MetaFault>;
+
+impl Slots {
+    /// Reads both slots. Where page 1 stands depends on the page size, which page 0 tells; if it is not valid, page 1 is
+    /// looked for wherever a page size would put it.
+    pub(super) fn read(source: &dyn ReadAt) -> Self {
+        let zero = read_slot(source, 0);
+        let parsed = zero.and_then(|bytes| Meta::parse(&bytes));
+        let page_size = match (parsed, zero) {
+            (Ok(meta), _) => meta.page_size,
+            (Err(_), zero) => {
+                probe(source).unwrap_or_else(|| claimed_page_size(zero).unwrap_or(USUAL_PAGE_SIZE))
+            }
+        };
+        Self { slots: [zero, read_slot(source, page_size)], page_size }
+    }
+
+    fn metas(&self) -> [Result<Meta, MetaFault>; 2] {
+        let [zero, one] = self.slots.map(|slot| slot.and_then(|bytes| Meta::parse(&bytes)));
+        let one = one.and_then(|meta| match meta.page_size {
+            actual if actual == self.page_size => Ok(meta),
+            actual => Err(MetaFault::PageSize { actual }),
+        });
+        [zero, one]
+    }
+}
+
+fn read_slot(source: &dyn ReadAt, offset: u32) -> Slot {
+    let mut bytes = [0; META_BYTES];
+    match read_full(source, &mut bytes, u64::from(offset)) {
+        Ok(META_BYTES) => Ok(bytes),
+        Ok(_) => Err(MetaFault::PastEnd),
+        Err(error) => Err(MetaFault::Unreadable { errno: error.raw_os_error() }),
+    }
+}
+
+/// The page size according to the first valid meta page 1.
+fn probe(source: &dyn ReadAt) -> Option<u32> {
+    let mut sizes = std::iter::successors(Some(*PAGE_SIZES.start()), |size| size.checked_mul(2));
+    sizes.by_ref().take_while(|size| PAGE_SIZES.contains(size)).find(|size| {
+        let meta = read_slot(source, *size).and_then(|bytes| Meta::parse(&bytes));
+        meta.is_ok_and(|meta| meta.page_size == *size)
+    })
+}
+
+/// The page size that a page 0 with some other fault states.
+fn claimed_page_size(zero: Slot) -> Option<u32> {
+    let size = u32_at(zero.ok()?.as_slice(), 24)?;
+    (size.is_power_of_two() && PAGE_SIZES.contains(&size)).then_some(size)
+}

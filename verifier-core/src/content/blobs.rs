@@ -1,0 +1,113 @@
+//! `blobs/<algorithm>/<encoded>`.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::CONTENT;
+use crate::digest::{Algorithm, Digest};
+use crate::io::{Entry, FileKind, Folder, Stat};
+
+/// All that lies below `blobs/`.
+#[derive(Debug, Default)]
+pub struct Blobs {
+    /// What has a digest for a name.
+    pub files: BTreeMap<Digest, BlobFile>,
+    /// What has not.
+    pub foreign: Vec<ForeignName>,
+    /// What could not be looked at.
+    pub unreadable: Vec<(PathBuf, io::Error)>,
+}
+
+/// What has a blob's name.
+#[derive(Debug, Clone, Copy)]
+pub struct BlobFile {
+    /// What `stat` told.
+    pub stat: Stat,
+}
+
+/// A name below `blobs/` that is no digest.
+#[derive(Debug, Clone)]
+pub struct ForeignName {
+    /// Below the root.
+    pub path: PathBuf,
+    /// What it is.
+    pub kind: FileKind,
+}
+
+impl BlobFile {
+    /// Where the blob of that digest is, below the root.
+    #[must_use]
+    pub fn path(digest: &Digest) -> PathBuf {
+        let algorithm = digest.algorithm().as_str();
+        Path::new(CONTENT).join("blobs").join(algorithm).join(digest.encoded())
+    }
+}
+
+/// Lists `blobs/` below `root`. A store without one has no blobs.
+pub fn list_blobs(root: &Folder) -> Blobs {
+    let mut found = Blobs::default();
+    let path = Path::new(CONTENT).join("blobs");
+    let mut algorithms = Vec::new();
+    let listed = list_names(root, &path, &mut |name, kind| algorithms.push((name.to_owned(), kind)));
+    if let Err(error) = listed {
+        if error.kind() != io::ErrorKind::NotFound {
+            found.unreadable.push((path, error));
+        }
+        return found;
+    }
+    for (name, kind) in algorithms {
+        let path = path.join(&name);
+        match name
+            .to_str()
+            .and_then(|name| name.parse::<Algorithm>().ok())
+            .filter(|_| is_folder(root, &path, kind))
+        {
+            Some(algorithm) => list_algorithm(root, &path, &algorithm, &mut found),
+            None => found.foreign.push(ForeignName { kind: kind_of(root, &path, kind), path }),
+        }
+    }
+    found
+}
+
+fn list_algorithm(root: &Folder, path: &Path, algorithm: &Algorithm, found: &mut Blobs) {
+    let folder = match root.folder(path) {
+        Ok(folder) => folder,
+        Err(error) => return found.unreadable.push((path.into(), error)),
+    };
+    let Blobs { files, foreign, unreadable } = found;
+    let mut each = |entry: Entry<'_>| {
+        let digest = entry.name.to_str().and_then(|name| Digest::new(algorithm.clone(), name).ok());
+        match (digest, folder.stat(entry.name)) {
+            (Some(digest), Ok(stat)) => drop(files.insert(digest, BlobFile { stat })),
+            (None, Ok(stat)) => foreign.push(ForeignName { path: path.join(entry.name), kind: stat.kind }),
+            // It was there a moment ago: the collector took it.
+            (_, Err(error)) if error.kind() == io::ErrorKind::NotFound => {}
+            (_, Err(error)) => unreadable.push((path.join(entry.name), error)),
+        }
+        Ok(())
+    };
+    if let Err(error) = folder.list(&mut each) {
+        unreadable.push((path.into(), error));
+    }
+}
+
+fn list_names(root: &Folder, path: &Path, each: &mut dyn FnMut(&OsStr, FileKind)) -> io::Result<()> {
+    root.folder(path)?.list(&mut |entry| {
+        each(entry.name, entry.kind);
+        Ok(())
+    })
+}
+
+fn is_folder(root: &Folder, path: &Path, listed: FileKind) -> bool {
+    kind_of(root, path, listed) == FileKind::Folder
+}
+
+/// Some file systems do not tell the kind in a listing.
+fn kind_of(root: &Folder, path: &Path, listed: FileKind) -> FileKind {
+    match listed {
+        FileKind::Unknown => root.stat(path).map_or(FileKind::Unknown, |stat| stat.kind),
+        known => known,
+    }
+}

@@ -1,0 +1,57 @@
+//! `content/blob/<digest>` and `content/ingests/<ref>`.
+
+use super::value::{self, Labels, Timestamp, ValueError};
+use crate::digest::Digest;
+
+/// What a namespace knows of a blob.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BlobRecord {
+    /// When the record was made.
+    pub created: Option<Timestamp>,
+    /// When it was last changed.
+    pub updated: Option<Timestamp>,
+    /// The blob's size.
+    pub size_bytes: Option<u64>,
+    /// Its labels: what it refers to, where it came from.
+    pub labels: Labels,
+}
+
+impl BlobRecord {
+    pub(super) fn set(&mut self, rest: &[Vec<u8>], key: &[u8], value: &[u8]) -> Result<(), ValueError> {
+        match (rest, key) {
+            ([], b"createdat") => self.created = Some(value::time(value)?),
+            ([], b"updatedat") => self.updated = Some(value::time(value)?),
+            ([], b"size") => self.size_bytes = Some(value::count(value)?),
+            ([bucket], _) if bucket == b"labels" => value::label(&mut self.labels, key, value)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn missing(&self) -> Option<&'static str> {
+        self.size_bytes.is_none().then_some("size")
+    }
+}
+
+/// A write that was begun.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IngestRecord {
+    /// The ref it has in the content store: `namespace/sequence/ref`.
+    pub backend_ref: String,
+    /// When it may be forgotten.
+    pub expires: Option<Timestamp>,
+    /// What it will be when it is committed, if that is known.
+    pub expected: Option<Digest>,
+}
+
+impl IngestRecord {
+    pub(super) fn set(&mut self, rest: &[Vec<u8>], key: &[u8], value: &[u8]) -> Result<(), ValueError> {
+        match (rest, key) {
+            ([], b"ref") => self.backend_ref = value::text(value)?,
+            ([], b"expireat") => self.expires = Some(value::time(value)?),
+            ([], b"expected") if !value.is_empty() => self.expected = Some(value::digest(value)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}

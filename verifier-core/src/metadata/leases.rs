@@ -1,0 +1,41 @@
+//! `leases/<id>`.
+
+use std::collections::BTreeSet;
+
+use super::value::{self, Labels, Timestamp, ValueError};
+use crate::digest::Digest;
+
+/// A lease: what the collector must keep although nothing else names it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LeaseRecord {
+    /// When the record was made.
+    pub created: Option<Timestamp>,
+    /// Its labels; `containerd.io/gc.expire` ends it.
+    pub labels: Labels,
+    /// Snapshots it keeps: snapshotter and key.
+    pub snapshots: BTreeSet<(String, String)>,
+    /// Blobs it keeps.
+    pub content: BTreeSet<Digest>,
+    /// Ingests it keeps, by ref.
+    pub ingests: BTreeSet<String>,
+}
+
+impl LeaseRecord {
+    pub(super) fn set(&mut self, rest: &[Vec<u8>], key: &[u8], value: &[u8]) -> Result<(), ValueError> {
+        match (rest, key) {
+            ([], b"createdat") => self.created = Some(value::time(value)?),
+            ([bucket], _) if bucket == b"labels" => value::label(&mut self.labels, key, value)?,
+            ([bucket], _) if bucket == b"content" => {
+                self.content.insert(value::digest(key)?);
+            }
+            ([bucket], _) if bucket == b"ingests" => {
+                self.ingests.insert(value::text(key)?);
+            }
+            ([bucket, snapshotter], _) if bucket == b"snapshots" => {
+                self.snapshots.insert((value::text(snapshotter)?, value::text(key)?));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}

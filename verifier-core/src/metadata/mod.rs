@@ -1,0 +1,39 @@
+//! meta.db and a snapshotter's metadata.db, by containerd's schema.
+//!
+//! ```text
+//! meta.db (core/metadata/buckets.go)            integers: zig-zag varint (Go binary.PutVarint)
+//! v1/version                                    times: Go time.MarshalBinary (value.rs has the layout)
+//! v1/<ns>/labels/<key>                          text
+//!        /images/<name>/{createdat,updatedat,labels/,target/{digest,mediatype,size}}           images.rs
+//!        /content/blob/<digest>/{createdat,updatedat,size,labels/}                             content.rs
+//!        /content/ingests/<ref>/{ref,expireat,expected}                                        content.rs
+//!        /snapshots/<snapshotter>/<key>/{name,createdat,updatedat,parent,children/,labels/}    snapshots.rs
+//!        /containers/<id>/{createdat,updatedat,image,snapshotter,snapshotKey,sandboxid,spec,runtime/,labels/,…}
+//!        /sandboxes/<id>/{createdat,updatedat,spec,sandboxer,runtime/,labels/,extensions/}     containers.rs
+//!        /leases/<id>/{createdat,labels/,snapshots/<snapshotter>/<key>,content/<digest>,ingests/<ref>}  leases.rs
+//!
+//! metadata.db (core/snapshots/storage/bolt.go)  snapshotter_db.rs
+//! v1/snapshots/<ns/seq/key>/{id uvarint, kind byte, parent, createdat, updatedat, inodes varint, size varint, labels/}
+//! v1/parents/<uvarint parent id> 00 <uvarint child id>
+//! ```
+//!
+//! Buckets and keys that are not listed belong to versions this library does not know; they are passed over.
+//! A listed value that does not decode is kept as an [`InvalidValue`], and its record goes on without it.
+
+mod containers;
+mod content;
+mod images;
+mod leases;
+mod meta_db;
+mod snapshots;
+mod snapshotter_db;
+mod value;
+
+pub use containers::{ContainerRecord, SandboxRecord};
+pub use content::{BlobRecord, IngestRecord};
+pub use images::{ImageRecord, Target};
+pub use leases::LeaseRecord;
+pub use meta_db::{InvalidValue, Metadata, MetadataVisitor, Namespace};
+pub use snapshots::SnapshotRecord;
+pub use snapshotter_db::{BackendSnapshot, Kind, Snapshots, SnapshotterVisitor};
+pub use value::{Labels, Timestamp, ValueError};

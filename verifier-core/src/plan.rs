@@ -1,0 +1,179 @@
+//! Which checks, in which order, and what each costs. Pure: facts in, plan out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::check::{CheckError, CheckOptions};
+use crate::digest::{Algorithm, ChainId, Digest};
+use crate::io::FileKind;
+use crate::report::Depth;
+use crate::scan::{DocumentState, Documents, Inventory, children};
+
+/// What a check is restricted to.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    namespaces: Option<BTreeSet<String>>,
+    images: Option<BTreeSet<String>>,
+    /// What the chosen images and namespaces reach; `None` is everything.
+    blobs: Option<BTreeSet<Digest>>,
+    chains: BTreeSet<ChainId>,
+}
+
+impl Scope {
+    /// The part of the store that `options` name.
+    ///
+    /// # Errors
+    /// [`CheckError::NoSuch`] for a namespace or an image that is not in the store.
+    pub fn new(inventory: &Inventory, options: &CheckOptions) -> Result<Scope, CheckError> {
+        let some =
+            |names: &[String]| (!names.is_empty()).then(|| names.iter().cloned().collect::<BTreeSet<_>>());
+        let mut scope = Scope {
+            namespaces: some(&options.namespaces),
+            images: some(&options.images),
+            ..Scope::default()
+        };
+        if scope.is_everything() {
+            return Ok(scope);
+        }
+        scope.must_exist(inventory)?;
+        let mut targets = Vec::new();
+        let mut reached = BTreeSet::new();
+        for (namespace, records) in &inventory.metadata().namespaces {
+            if scope.images.is_none() && scope.has_namespace(namespace) {
+                reached.extend(records.blobs.keys().cloned());
+            }
+            let images = records.images.iter().filter(|(name, _)| scope.has_image(namespace, name));
+            targets.extend(images.filter_map(|(_, image)| image.target.digest.clone()));
+        }
+        scope.chains = reach(&inventory.documents, targets, &mut reached);
+        scope.blobs = Some(reached);
+        Ok(scope)
+    }
+
+    fn must_exist(&self, inventory: &Inventory) -> Result<(), CheckError> {
+        let namespaces = &inventory.metadata().namespaces;
+        for name in self.namespaces.iter().flatten() {
+            if !namespaces.contains_key(name) {
+                return Err(CheckError::NoSuch { what: "namespace", name: name.clone() });
+            }
+        }
+        for name in self.images.iter().flatten() {
+            let holders = namespaces.iter().filter(|(namespace, _)| self.has_namespace(namespace));
+            if !holders.into_iter().any(|(_, records)| records.images.contains_key(name)) {
+                return Err(CheckError::NoSuch { what: "image", name: name.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the whole store is to be checked, with what nothing refers to.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.namespaces.is_none() && self.images.is_none()
+    }
+
+    /// Whether that namespace belongs to it.
+    #[must_use]
+    pub fn has_namespace(&self, namespace: &str) -> bool {
+        self.namespaces.as_ref().is_none_or(|names| names.contains(namespace))
+    }
+
+    /// Whether that image record belongs to it.
+    #[must_use]
+    pub fn has_image(&self, namespace: &str, name: &str) -> bool {
+        self.has_namespace(namespace) && self.images.as_ref().is_none_or(|names| names.contains(name))
+    }
+
+    /// Whether that blob belongs to it.
+    #[must_use]
+    pub fn has_blob(&self, digest: &Digest) -> bool {
+        self.blobs.as_ref().is_none_or(|blobs| blobs.contains(digest))
+    }
+
+    /// Whether that snapshot belongs to it; `chain_id` where its key is one.
+    #[must_use]
+    pub fn has_snapshot(&self, namespace: &str, chain_id: Option<&ChainId>) -> bool {
+        self.has_namespace(namespace)
+            && (self.images.is_none() || chain_id.is_some_and(|chain_id| self.chains.contains(chain_id)))
+    }
+}
+
+/// Adds to `reached` all that `targets` lead to, and returns the stacks of layers among it.
+fn reach(documents: &Documents, targets: Vec<Digest>, reached: &mut BTreeSet<Digest>) -> BTreeSet<ChainId> {
+    let mut chains = BTreeSet::new();
+    let mut seen = BTreeSet::new();
+    let mut queue = targets;
+    while let Some(digest) = queue.pop() {
+        if !seen.insert(digest.clone()) {
+            continue;
+        }
+        let mut chain_id = documents.tops.get(&digest);
+        while let Some(id) = chain_id {
+            chains.insert(id.clone());
+            chain_id = documents.chains.get(id).and_then(|layer| layer.parent.as_ref());
+        }
+        let document = documents.facts.get(&digest).and_then(|fact| fact.document());
+        queue.extend(document.into_iter().flat_map(children).map(|child| child.digest.clone()));
+        reached.insert(digest);
+    }
+    chains
+}
+
+/// What will be read.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// What the check is restricted to.
+    pub scope: Scope,
+    /// How far it goes.
+    pub depth: Depth,
+    /// Blobs to rehash with their size in bytes, the largest first.
+    pub blobs: Vec<(Digest, u64)>,
+}
+
+impl Plan {
+    /// A plan for all that `options` ask for.
+    ///
+    /// # Errors
+    /// [`CheckError::NoSuch`] for a namespace or an image that is not in the store.
+    pub fn new(inventory: &Inventory, options: &CheckOptions) -> Result<Plan, CheckError> {
+        let scope = Scope::new(inventory, options)?;
+        let mut blobs = Vec::new();
+        if options.depth >= Depth::Blobs {
+            blobs.extend(inventory.blobs.files.iter().filter_map(|(digest, file)| {
+                let wanted = scope.has_blob(digest)
+                    && file.stat.kind == FileKind::File
+                    && !matches!(digest.algorithm(), Algorithm::Other(_))
+                    && !is_hashed(&inventory.documents, digest);
+                wanted.then(|| (digest.clone(), file.stat.size_bytes))
+            }));
+            // The largest first: no worker is left with a giant while the others are done.
+            blobs.sort_by(|(a, size_a), (b, size_b)| size_b.cmp(size_a).then_with(|| a.cmp(b)));
+        }
+        Ok(Plan { scope, depth: options.depth, blobs })
+    }
+
+    /// The bytes of content that will be read.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.blobs.iter().map(|(_, size_bytes)| size_bytes).sum()
+    }
+
+    /// Keeps of the plan only what concerns these blobs.
+    pub(crate) fn only_blobs(&mut self, wanted: &BTreeMap<Digest, ()>) {
+        self.blobs.retain(|(digest, _)| wanted.contains_key(digest));
+    }
+}
+
+/// Documents were hashed when they were read.
+fn is_hashed(documents: &Documents, digest: &Digest) -> bool {
+    let state = documents.facts.get(digest).map(|fact| &fact.state);
+    matches!(
+        state,
+        Some(
+            DocumentState::Parsed(_)
+                | DocumentState::WrongDigest { .. }
+                | DocumentState::Unparsable(Unparsable::Json { .. })
+        )
+    )
+}
+
+use crate::finding::Unparsable;

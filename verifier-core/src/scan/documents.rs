@@ -1,0 +1,237 @@
+//! The documents that image records lead to: indexes, manifests and configs.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+
+use super::inventory::errno;
+use crate::content::BlobFile;
+use crate::digest::{ChainId, DiffId, Digest, Hasher, chain_ids};
+use crate::finding::{Role, Unparsable};
+use crate::io::{FileKind, Folder, NotRegular, ReadAt, read_full_at};
+use crate::metadata::Metadata;
+use crate::oci::{Config, Descriptor, Document, DocumentKind, is_image_config, is_layer, parse};
+
+/// Registries refuse manifests above 4 MiB; a larger document is no image's.
+const DOCUMENT_LIMIT_BYTES: u64 = 16 << 20;
+
+/// Indexes may nest; real ones do so once. Beyond this the document is not followed.
+const LEVEL_LIMIT: usize = 32;
+
+/// What was read of one document.
+#[derive(Debug)]
+pub struct DocumentFact {
+    /// What its descriptor says it is.
+    pub kind: DocumentKind,
+    /// What came of reading it.
+    pub state: DocumentState,
+}
+
+/// What came of reading a document.
+#[derive(Debug)]
+pub enum DocumentState {
+    /// Its bytes hash to its digest, or to an algorithm that cannot be computed here, and it parses.
+    Parsed(Document),
+    /// Its bytes hash to something else; containerd uses it all the same while it parses.
+    WrongDigest {
+        /// What they hash to.
+        actual: Digest,
+        /// How many they are.
+        size_bytes: u64,
+        /// What it says, if it parses.
+        document: Option<Document>,
+    },
+    /// There is no such file.
+    Absent,
+    /// Something else has its name.
+    NotRegular(FileKind),
+    /// It could not be read.
+    Unreadable(io::Error),
+    /// The right bytes, but no such document.
+    Unparsable(Unparsable),
+}
+
+impl DocumentFact {
+    /// What the document says, right or wrong.
+    #[must_use]
+    pub fn document(&self) -> Option<&Document> {
+        match &self.state {
+            DocumentState::Parsed(document) | DocumentState::WrongDigest { document: Some(document), .. } => {
+                Some(document)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A layer at its place in a stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerOfChain {
+    /// The DiffID of the layer.
+    pub diff_id: DiffId,
+    /// The stack below it.
+    pub parent: Option<ChainId>,
+    /// The blobs that hold it, by their descriptors: the same tar may be compressed in several ways.
+    pub blobs: Vec<Descriptor>,
+}
+
+/// All documents, and what they lead to.
+#[derive(Debug, Default)]
+pub struct Documents {
+    /// By digest.
+    pub facts: BTreeMap<Digest, DocumentFact>,
+    /// What each blob is to those who name it.
+    pub roles: BTreeMap<Digest, Role>,
+    /// Who names a blob: digests of documents.
+    pub parents: BTreeMap<Digest, BTreeSet<Digest>>,
+    /// The stacks of layers that the images are made of.
+    pub chains: BTreeMap<ChainId, LayerOfChain>,
+    /// Manifests whose layers containerd unpacks, with the stack that each ends in.
+    pub tops: BTreeMap<Digest, ChainId>,
+    /// The places of a layer's blob in those stacks.
+    pub places: BTreeMap<Digest, BTreeSet<ChainId>>,
+}
+
+impl Documents {
+    /// Reads all documents that the images of `metadata` lead to; `stop` is asked between two of them.
+    pub fn read(root: &Folder, metadata: &Metadata, stop: &dyn Fn() -> bool) -> Documents {
+        let mut documents = Documents::default();
+        let mut queue = VecDeque::new();
+        for image in metadata.namespaces.values().flat_map(|namespace| namespace.images.values()) {
+            if let Some(digest) = &image.target.digest {
+                queue.push_back((digest.clone(), image.target.media_type.clone(), 0));
+            }
+        }
+        while let Some((digest, media_type, level)) = queue.pop_front() {
+            if stop() {
+                break;
+            }
+            let kind = DocumentKind::of(&media_type);
+            documents.note_role(&digest, role_of(kind, &media_type));
+            let Some(kind) = kind.filter(|_| !documents.facts.contains_key(&digest)) else { continue };
+            let state = if level < LEVEL_LIMIT {
+                read_document(root, &digest, kind)
+            } else {
+                DocumentState::Unparsable(Unparsable::TooManyLevels { limit: LEVEL_LIMIT })
+            };
+            let fact = DocumentFact { kind, state };
+            for child in fact.document().into_iter().flat_map(children) {
+                documents.parents.entry(child.digest.clone()).or_default().insert(digest.clone());
+                queue.push_back((child.digest.clone(), child.media_type.clone(), level + 1));
+            }
+            documents.facts.insert(digest, fact);
+        }
+        documents.find_chains();
+        documents
+    }
+
+    /// The config of `manifest`, where both could be read.
+    #[must_use]
+    pub fn config(&self, manifest: &Digest) -> Option<&Config> {
+        let Some(Document::Manifest(manifest)) = self.facts.get(manifest)?.document() else { return None };
+        match self.facts.get(&manifest.config.digest)?.document()? {
+            Document::Config(config) => Some(config),
+            _ => None,
+        }
+    }
+
+    /// A blob may be named in several ways; the one that leads on counts.
+    fn note_role(&mut self, digest: &Digest, role: Role) {
+        let known = self.roles.entry(digest.clone()).or_insert(role);
+        *known = role.min(*known);
+    }
+
+    fn find_chains(&mut self) {
+        let mut chains: BTreeMap<ChainId, LayerOfChain> = BTreeMap::new();
+        let mut tops = BTreeMap::new();
+        let mut places: BTreeMap<Digest, BTreeSet<ChainId>> = BTreeMap::new();
+        for (digest, fact) in &self.facts {
+            let Some(Document::Manifest(manifest)) = fact.document() else { continue };
+            let Some(config) = self.config(digest) else { continue };
+            let diff_ids = config.diff_ids();
+            let to_unpack = is_image_config(&manifest.config.media_type)
+                && manifest.layers.len() == diff_ids.len()
+                && manifest.layers.iter().all(|layer| is_layer(&layer.media_type));
+            if !to_unpack {
+                continue;
+            }
+            let mut parent = None;
+            for ((chain_id, diff_id), layer) in
+                chain_ids(diff_ids).into_iter().zip(diff_ids).zip(&manifest.layers)
+            {
+                let entry = chains.entry(chain_id.clone()).or_insert_with(|| LayerOfChain {
+                    diff_id: diff_id.clone(),
+                    parent: parent.take(),
+                    blobs: Vec::new(),
+                });
+                if !entry.blobs.contains(layer) {
+                    entry.blobs.push(layer.clone());
+                }
+                places.entry(layer.digest.clone()).or_default().insert(chain_id.clone());
+                parent = Some(chain_id);
+            }
+            if let Some(top) = parent {
+                tops.insert(digest.clone(), top);
+            }
+        }
+        (self.chains, self.tops, self.places) = (chains, tops, places);
+    }
+}
+
+fn role_of(kind: Option<DocumentKind>, media_type: &str) -> Role {
+    match kind {
+        Some(DocumentKind::Index) => Role::Index,
+        Some(DocumentKind::Manifest) => Role::Manifest,
+        Some(DocumentKind::Config) => Role::Config,
+        None if is_layer(media_type) => Role::Layer,
+        None => Role::Other,
+    }
+}
+
+/// The blobs that a document names.
+pub(crate) fn children(document: &Document) -> Vec<&Descriptor> {
+    match document {
+        Document::Index(index) => index.manifests.iter().collect(),
+        Document::Manifest(manifest) => std::iter::once(&manifest.config).chain(&manifest.layers).collect(),
+        Document::Config(_) => Vec::new(),
+    }
+}
+
+fn read_document(root: &Folder, digest: &Digest, kind: DocumentKind) -> DocumentState {
+    let bytes = match read_bytes(root, digest) {
+        Ok(bytes) => bytes,
+        Err(state) => return state,
+    };
+    let actual = Hasher::new(digest.algorithm()).map(|mut hasher| {
+        hasher.update(&bytes);
+        hasher.finish()
+    });
+    let parsed = parse(kind, &bytes);
+    match (actual.filter(|actual| actual != digest), parsed) {
+        (Some(actual), parsed) => {
+            DocumentState::WrongDigest { actual, size_bytes: bytes.len() as u64, document: parsed.ok() }
+        }
+        (None, Ok(document)) => DocumentState::Parsed(document),
+        (None, Err(error)) => DocumentState::Unparsable(Unparsable::Json { error: error.to_string() }),
+    }
+}
+
+fn read_bytes(root: &Folder, digest: &Digest) -> Result<Vec<u8>, DocumentState> {
+    let file = root.file(BlobFile::path(digest)).map_err(|error| match NotRegular::of(&error) {
+        Some(kind) => DocumentState::NotRegular(kind),
+        None if error.kind() == io::ErrorKind::NotFound => DocumentState::Absent,
+        // A link in the place of the folder or the file.
+        None if errno(&error) == rustix::io::Errno::LOOP.raw_os_error() => {
+            DocumentState::NotRegular(FileKind::Symlink)
+        }
+        None => DocumentState::Unreadable(error),
+    })?;
+    let size_bytes = file.len().map_err(DocumentState::Unreadable)?;
+    if size_bytes > DOCUMENT_LIMIT_BYTES {
+        let limit_bytes = DOCUMENT_LIMIT_BYTES;
+        return Err(DocumentState::Unparsable(Unparsable::TooLarge { size_bytes, limit_bytes }));
+    }
+    let mut bytes = vec![0; usize::try_from(size_bytes).unwrap_or_default()];
+    let count = read_full_at(&file, &mut bytes, 0).map_err(DocumentState::Unreadable)?;
+    bytes.truncate(count);
+    Ok(bytes)
+}

@@ -1,0 +1,151 @@
+//! The parts of a store, put together.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::databases::{DatabaseFacts, DatabaseState, read_database};
+use super::documents::Documents;
+use super::mode::mode_of;
+use crate::content::{Blobs, IngestFolder, list_blobs, list_ingests};
+use crate::event::Interrupt;
+use crate::io::{FileKind, Folder};
+use crate::metadata::{Metadata, MetadataVisitor, Snapshots, SnapshotterVisitor};
+use crate::report::Mode;
+use crate::store::Store;
+
+/// containerd's own database, below the root.
+const META_DB: &str = "io.containerd.metadata.v1.bolt/meta.db";
+
+/// How a snapshotter's folder begins; its name follows.
+const SNAPSHOTTER_PREFIX: &str = "io.containerd.snapshotter.v1.";
+
+/// Every fact of a store.
+#[derive(Debug)]
+pub struct Inventory {
+    /// Whether a containerd holds the store.
+    pub mode: Mode,
+    /// containerd's own database.
+    pub meta_db: DatabaseFacts<Metadata>,
+    /// The snapshotters that have a folder, by name.
+    pub snapshotters: BTreeMap<String, Snapshotter>,
+    /// What lies below `blobs/`.
+    pub blobs: Blobs,
+    /// What lies below `ingest/`.
+    pub ingests: Vec<IngestFolder>,
+    /// Indexes, manifests and configs.
+    pub documents: Documents,
+    /// What could not be looked at.
+    pub unreadable: Vec<(PathBuf, io::Error)>,
+    /// Whether the scan was asked to stop before its end.
+    pub interrupted: bool,
+}
+
+/// A snapshotter's folder.
+#[derive(Debug)]
+pub struct Snapshotter {
+    /// Where it is, below the root.
+    pub path: PathBuf,
+    /// Its database; `None` for a snapshotter that keeps none there (a remote one, or one that was never used).
+    pub database: Option<DatabaseFacts<Snapshots>>,
+    /// Whether there is anything in it besides the database.
+    pub has_snapshots: bool,
+}
+
+impl Inventory {
+    /// Whether meta.db gave all its records: none was on a page that is lost, none had a value that does not decode. Only
+    /// then does the absence of a record prove anything.
+    #[must_use]
+    pub fn has_all_records(&self) -> bool {
+        match &self.meta_db.state {
+            DatabaseState::Read { records, faults, .. } => faults.is_empty() && records.invalid.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// What meta.db says; nothing, when it cannot be read.
+    #[must_use]
+    pub fn metadata(&self) -> &Metadata {
+        static NOTHING: std::sync::LazyLock<Metadata> = std::sync::LazyLock::new(Metadata::default);
+        self.meta_db.records().unwrap_or(&NOTHING)
+    }
+}
+
+/// Reads every fact of `store`. What cannot be read becomes part of the inventory, not an error.
+pub fn scan(store: &Store, interrupt: &Interrupt) -> Inventory {
+    let root = store.folder();
+    let mut unreadable = Vec::new();
+    let mode = root.stat(META_DB).map_or(Mode::Stopped, |stat| mode_of(&stat));
+    // Files before rows: a blob is renamed into place before its row is written, so a row that is seen has a file that
+    // was there to be seen; what the order cannot exclude is looked at again (verify::confirm).
+    let blobs = list_blobs(root);
+    let ingests = list_ingests(root, &mut unreadable);
+    let meta_db = read_database(root, Path::new(META_DB), MetadataVisitor::default, MetadataVisitor::finish);
+    let snapshotters = list_snapshotters(root, &mut unreadable);
+    let documents = match meta_db.records() {
+        Some(metadata) => Documents::read(root, metadata, &|| interrupt.is_raised()),
+        None => Documents::default(),
+    };
+    let interrupted = interrupt.is_raised();
+    Inventory { mode, meta_db, snapshotters, blobs, ingests, documents, unreadable, interrupted }
+}
+
+fn list_snapshotters(
+    root: &Folder,
+    unreadable: &mut Vec<(PathBuf, io::Error)>,
+) -> BTreeMap<String, Snapshotter> {
+    let mut names = Vec::new();
+    let listed = root.list(&mut |entry| {
+        let name = entry.name.as_bytes().strip_prefix(SNAPSHOTTER_PREFIX.as_bytes());
+        names.extend(name.and_then(|name| std::str::from_utf8(name).ok()).map(str::to_owned));
+        Ok(())
+    });
+    if let Err(error) = listed {
+        unreadable.push((PathBuf::new(), error));
+    }
+    let mut snapshotters = BTreeMap::new();
+    for name in names {
+        let path = PathBuf::from(format!("{SNAPSHOTTER_PREFIX}{name}"));
+        match read_snapshotter(root, path.clone()) {
+            Ok(Some(snapshotter)) => drop(snapshotters.insert(name, snapshotter)),
+            Ok(None) => {}
+            Err(error) => unreadable.push((path, error)),
+        }
+    }
+    snapshotters
+}
+
+fn read_snapshotter(root: &Folder, path: PathBuf) -> io::Result<Option<Snapshotter>> {
+    if root.stat(&path)?.kind != FileKind::Folder {
+        return Ok(None);
+    }
+    let mut has_snapshots = false;
+    for holder in ["snapshots", "active", "view"] {
+        let holder = match root.folder(path.join(holder)) {
+            Ok(holder) => holder,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        holder.list(&mut |_| {
+            has_snapshots = true;
+            Ok(())
+        })?;
+    }
+    let database = read_database(
+        root,
+        &path.join("metadata.db"),
+        SnapshotterVisitor::default,
+        SnapshotterVisitor::finish,
+    );
+    let none =
+        matches!(database.state, DatabaseState::Unusable(crate::finding::Unusable::Absent)) && !has_snapshots;
+    Ok(Some(Snapshotter { path, database: (!none).then_some(database), has_snapshots }))
+}
+
+/// The error's number; `EIO` for one that has none.
+pub(crate) fn errno(error: &io::Error) -> i32 {
+    error.raw_os_error().unwrap_or(rustix::io::Errno::IO.raw_os_error())
+}

@@ -1,0 +1,12 @@
+//! Every fact of a store, read once. No judgement.
+
+mod databases;
+mod documents;
+mod inventory;
+mod mode;
+
+pub use databases::{DatabaseFacts, DatabaseState};
+pub(crate) use documents::children;
+pub use documents::{DocumentFact, DocumentState, Documents, LayerOfChain};
+pub(crate) use inventory::errno;
+pub use inventory::{Inventory, Snapshotter, scan};

@@ -1,0 +1,59 @@
+//! Does a containerd hold this store? Told without touching a lock.
+//!
+//! containerd holds an exclusive flock on meta.db for as long as it lives, and the kernel lists all locks in
+//! `/proc/locks`: `N: FLOCK ADVISORY WRITE <pid> <major>:<minor>:<inode> <start> <end>` (major and minor in hex).
+
+use crate::io::Stat;
+use crate::report::Mode;
+
+/// The mode of a store whose meta.db is `meta_db`. When it cannot be told, [`Mode::Live`]: the careful one.
+pub(super) fn mode_of(meta_db: &Stat) -> Mode {
+    match std::fs::read_to_string("/proc/locks") {
+        Ok(locks) if sees_all_processes() && !is_locked(&locks, meta_db.ino) => Mode::Stopped,
+        _ => Mode::Live,
+    }
+}
+
+/// A lock on that inode. Its device is not compared: some file systems (btrfs) show another one in `stat`, and taking a
+/// stopped store for a live one costs nothing but a second look.
+fn is_locked(locks: &str, ino: u64) -> bool {
+    locks.lines().any(|line| {
+        let mut words = line.split_ascii_whitespace().skip_while(|word| *word != "FLOCK");
+        let file = words.nth(4);
+        file.and_then(|file| file.rsplit(':').next()).and_then(|ino| ino.parse().ok()) == Some(ino)
+    })
+}
+
+/// In a pid namespace of its own, `/proc/locks` does not show the locks of processes outside.
+fn sees_all_processes() -> bool {
+    /// The first pid namespace's inode: PROC_PID_INIT_INO in the kernel's include/linux/proc_ns.h.
+    const INITIAL: &str = "pid:[4026531836]";
+    std::fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() == INITIAL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_kernels_list() {
+        let locks = "1: FLOCK  ADVISORY  WRITE 712 fe:00:131099 0 EOF\n\
+                     2: POSIX  ADVISORY  WRITE 713 fe:00:42 0 EOF\n\
+                     2: -> FLOCK  ADVISORY  WRITE 714 fe:00:77 0 EOF\n";
+        assert!(is_locked(locks, 131_099));
+        assert!(is_locked(locks, 77));
+        assert!(!is_locked(locks, 42), "a POSIX lock is no bolt's");
+        assert!(!is_locked(locks, 712));
+        assert!(!is_locked("FLOCK\nnoise : : :\n", 1));
+    }
+
+    #[test]
+    fn sees_a_real_lock() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let ino = std::os::unix::fs::MetadataExt::ino(&file.as_file().metadata().unwrap());
+        let locks = || std::fs::read_to_string("/proc/locks").unwrap();
+        assert!(!is_locked(&locks(), ino));
+        rustix::fs::flock(file.as_file(), rustix::fs::FlockOperation::LockExclusive).unwrap();
+        assert!(is_locked(&locks(), ino));
+    }
+}

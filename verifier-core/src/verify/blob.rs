@@ -1,0 +1,241 @@
+//! Committed content: each blob's record, file and bytes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use super::candidate::{Examination, Witness, is_media_error, reason_for};
+use super::references::References;
+use super::rehash::Rehashed;
+use crate::content::BlobFile;
+use crate::digest::{Algorithm, Digest};
+use crate::finding::{FindingKind, Subject, Unparsable};
+use crate::io::{FileKind, NotRegular};
+use crate::metadata::BlobRecord;
+use crate::plan::Plan;
+use crate::report::{Depth, Reason};
+use crate::scan::{DocumentState, Inventory, errno};
+
+/// Judges every blob that has a record or a file.
+pub(super) fn examine(
+    inventory: &Inventory,
+    references: &References<'_>,
+    plan: &Plan,
+    rehashed: &Rehashed,
+    into: &mut Examination,
+) {
+    let mut records: BTreeMap<&Digest, Vec<&BlobRecord>> = BTreeMap::new();
+    for namespace in inventory.metadata().namespaces.values() {
+        for (digest, record) in &namespace.blobs {
+            records.entry(digest).or_default().push(record);
+        }
+    }
+    let expected: BTreeSet<&Digest> = expected(inventory);
+    let digests: BTreeSet<&Digest> = records.keys().copied().chain(inventory.blobs.files.keys()).collect();
+    for digest in digests.into_iter().filter(|digest| plan.scope.has_blob(digest)) {
+        let subject = Blob {
+            digest,
+            records: records.get(digest).map(Vec::as_slice).unwrap_or_default(),
+            file: inventory.blobs.files.get(digest),
+            held: expected.contains(digest),
+            inventory,
+            references,
+        };
+        subject.examine(plan.depth, rehashed, into);
+    }
+    if plan.scope.is_everything() {
+        examine_foreign(inventory, into);
+    }
+}
+
+/// Blobs that a lease or an ingest names: the collector keeps them without a record.
+fn expected(inventory: &Inventory) -> BTreeSet<&Digest> {
+    let namespaces = inventory.metadata().namespaces.values();
+    namespaces
+        .flat_map(|records| {
+            let leased = records.leases.values().flat_map(|lease| &lease.content);
+            leased.chain(records.ingests.values().filter_map(|ingest| ingest.expected.as_ref()))
+        })
+        .collect()
+}
+
+fn examine_foreign(inventory: &Inventory, into: &mut Examination) {
+    for name in &inventory.blobs.foreign {
+        let subject = Subject::Path { path: name.path.clone() };
+        into.find(FindingKind::BlobNameInvalid { found: name.kind }, subject, Default::default());
+    }
+    for (path, error) in &inventory.blobs.unreadable {
+        into.unreadable(path, error);
+    }
+}
+
+struct Blob<'a> {
+    digest: &'a Digest,
+    records: &'a [&'a BlobRecord],
+    file: Option<&'a BlobFile>,
+    held: bool,
+    inventory: &'a Inventory,
+    references: &'a References<'a>,
+}
+
+impl Blob<'_> {
+    fn examine(&self, depth: Depth, rehashed: &Rehashed, into: &mut Examination) {
+        let Some(file) = self.file else { return self.examine_absence(into) };
+        if file.stat.kind != FileKind::File {
+            let role = self.role();
+            return self.find(FindingKind::BlobNotRegular { role, found: file.stat.kind }, into);
+        }
+        if self.records.is_empty() && !self.can_judge_records() {
+            // The record may have been on a page that is lost.
+            into.coverage.blobs.skipped += 1;
+            return;
+        }
+        match self.bytes_seen(rehashed) {
+            Seen::Digest(actual, size_bytes) => {
+                into.coverage.blobs.checked += 1;
+                into.coverage.blobs.bytes += size_bytes;
+                self.examine_bytes(&actual, size_bytes, into);
+            }
+            Seen::Error(error) => self.examine_error(&error, into),
+            Seen::Stopped => self.skip(Reason::Interrupted, into),
+            Seen::Nothing => {
+                self.examine_size(file.stat.size_bytes, into);
+                if depth == Depth::Quick {
+                    into.coverage.blobs.checked += 1;
+                } else if matches!(self.digest.algorithm(), Algorithm::Other(_)) {
+                    self.skip(Reason::UnknownAlgorithm, into);
+                } else {
+                    into.coverage.blobs.skipped += 1;
+                }
+            }
+        }
+    }
+
+    /// A record whose file is not in the listing.
+    fn examine_absence(&self, into: &mut Examination) {
+        let path = BlobFile::path(self.digest);
+        let unreadable = &self.inventory.blobs.unreadable;
+        // What could not be listed is not missing.
+        if unreadable.iter().any(|(unlisted, _)| path.starts_with(unlisted)) {
+            into.coverage.blobs.skipped += 1;
+            return;
+        }
+        let size_bytes = self.records.iter().find_map(|record| record.size_bytes);
+        self.find(FindingKind::BlobMissing { role: self.role(), size_bytes }, into);
+    }
+
+    fn examine_bytes(&self, actual: &Digest, size_bytes: u64, into: &mut Examination) {
+        let wrong_size = self.recorded_size().filter(|recorded| *recorded != size_bytes);
+        match (actual == self.digest, self.records.is_empty()) {
+            (true, true) if !self.held => self.find(FindingKind::BlobUnreferenced { size_bytes }, into),
+            (true, _) => {
+                if let Some(recorded_size_bytes) = wrong_size {
+                    self.find(FindingKind::BlobRecordSizeWrong { recorded_size_bytes, size_bytes }, into);
+                }
+            }
+            (false, true) => {
+                self.find(FindingKind::BlobUnreferencedCorrupt { actual: actual.clone(), size_bytes }, into);
+            }
+            (false, false) => {
+                let (role, actual) = (self.role(), actual.clone());
+                let recorded_size_bytes = self.recorded_size();
+                self.find(
+                    FindingKind::BlobDigestMismatch { role, actual, size_bytes, recorded_size_bytes },
+                    into,
+                );
+            }
+        }
+    }
+
+    /// Without the bytes, the length alone must do.
+    fn examine_size(&self, size_bytes: u64, into: &mut Examination) {
+        match self.recorded_size() {
+            Some(recorded_size_bytes) if recorded_size_bytes != size_bytes => {
+                let role = self.role();
+                self.find(FindingKind::BlobSizeMismatch { role, recorded_size_bytes, size_bytes }, into);
+            }
+            None if self.records.is_empty() && !self.held => {
+                self.find(FindingKind::BlobUnreferenced { size_bytes }, into);
+            }
+            _ => {}
+        }
+    }
+
+    fn examine_error(&self, error: &io::Error, into: &mut Examination) {
+        match NotRegular::of(error) {
+            Some(found) => self.find(FindingKind::BlobNotRegular { role: self.role(), found }, into),
+            None if is_media_error(error) => {
+                self.find(FindingKind::BlobUnreadable { role: self.role(), errno: errno(error) }, into);
+            }
+            None => self.skip(reason_for(error), into),
+        }
+    }
+
+    fn bytes_seen(&self, rehashed: &Rehashed) -> Seen {
+        match rehashed.get(self.digest) {
+            Some(Ok(Some((actual, size_bytes)))) => return Seen::Digest(actual.clone(), *size_bytes),
+            Some(Ok(None)) => return Seen::Stopped,
+            Some(Err(error)) => return Seen::Error(copy(error)),
+            None => {}
+        }
+        let size_bytes = self.file.map_or(0, |file| file.stat.size_bytes);
+        let computable = !matches!(self.digest.algorithm(), Algorithm::Other(_));
+        match self.inventory.documents.facts.get(self.digest).map(|fact| &fact.state) {
+            Some(DocumentState::Parsed(_) | DocumentState::Unparsable(Unparsable::Json { .. }))
+                if computable =>
+            {
+                Seen::Digest(self.digest.clone(), size_bytes)
+            }
+            Some(DocumentState::WrongDigest { actual, size_bytes, .. }) => {
+                Seen::Digest(actual.clone(), *size_bytes)
+            }
+            Some(DocumentState::Unreadable(error)) => Seen::Error(copy(error)),
+            _ => Seen::Nothing,
+        }
+    }
+
+    /// With pages of meta.db lost, a missing record proves nothing.
+    fn can_judge_records(&self) -> bool {
+        self.inventory.has_all_records()
+    }
+
+    fn recorded_size(&self) -> Option<u64> {
+        self.records.iter().find_map(|record| record.size_bytes)
+    }
+
+    fn role(&self) -> Option<crate::finding::Role> {
+        self.inventory.documents.roles.get(self.digest).copied()
+    }
+
+    fn subject(&self) -> Subject {
+        Subject::Blob { digest: self.digest.clone() }
+    }
+
+    fn find(&self, kind: FindingKind, into: &mut Examination) {
+        let witness = match self.file {
+            Some(file) if self.records.is_empty() => Witness::File(file.stat.ino, file.stat.mtime),
+            _ => Witness::Records(self.records.iter().map(|record| record.created).collect()),
+        };
+        into.find_with(witness, kind, self.subject(), self.references.of_blob(self.digest));
+    }
+
+    fn skip(&self, reason: Reason, into: &mut Examination) {
+        into.coverage.blobs.skipped += 1;
+        into.leave_out(self.subject(), reason);
+    }
+}
+
+enum Seen {
+    Digest(Digest, u64),
+    Error(io::Error),
+    Stopped,
+    Nothing,
+}
+
+/// The same error once more: `io::Error` cannot be cloned.
+fn copy(error: &io::Error) -> io::Error {
+    match (NotRegular::of(error), error.raw_os_error()) {
+        (Some(kind), _) => io::Error::new(io::ErrorKind::InvalidInput, NotRegular(kind)),
+        (None, Some(errno)) => io::Error::from_raw_os_error(errno),
+        (None, None) => io::Error::from(error.kind()),
+    }
+}

@@ -1,0 +1,93 @@
+//! A finding that still has to stand.
+
+use std::io;
+use std::path::Path;
+
+use crate::finding::{BlastRadius, Finding, FindingKind, Subject};
+use crate::io::Time;
+use crate::metadata::Timestamp;
+use crate::report::{Coverage, Reason, Unverified};
+use crate::scan::errno;
+
+/// What ties a finding to one state of a live store: if it is the same before and after the look at the disk, the
+/// thing was there all the time.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) enum Witness {
+    /// Nothing comes and goes here.
+    #[default]
+    None,
+    /// When the records concerned were made.
+    Records(Vec<Option<Timestamp>>),
+    /// The file concerned: its inode and when it was written.
+    File(u64, Time),
+}
+
+/// A finding that still has to stand.
+#[derive(Debug, Clone)]
+pub(crate) struct Candidate {
+    pub(crate) finding: Finding,
+    pub(crate) witness: Witness,
+}
+
+impl Candidate {
+    /// Whether `other`, from a later look, is the same finding about the same thing.
+    pub(crate) fn is_confirmed_by(&self, other: &Candidate) -> bool {
+        let key = |candidate: &Candidate| (candidate.finding.code(), candidate.finding.subject.clone());
+        key(self) == key(other) && self.witness == other.witness
+    }
+}
+
+/// Candidates and coverage, as they come.
+#[derive(Debug, Default)]
+pub(crate) struct Examination {
+    pub(crate) candidates: Vec<Candidate>,
+    pub(crate) coverage: Coverage,
+}
+
+impl Examination {
+    pub(crate) fn find(&mut self, kind: FindingKind, subject: Subject, blast: BlastRadius) {
+        self.find_with(Witness::None, kind, subject, blast);
+    }
+
+    pub(crate) fn find_with(
+        &mut self,
+        witness: Witness,
+        kind: FindingKind,
+        subject: Subject,
+        blast: BlastRadius,
+    ) {
+        self.candidates.push(Candidate { finding: Finding { kind, subject, blast }, witness });
+    }
+
+    pub(crate) fn leave_out(&mut self, subject: Subject, reason: Reason) {
+        self.coverage.unverified.push(Unverified { subject, reason });
+    }
+
+    /// A part of the store that could not be looked at: damage if the medium says so, else a gap.
+    pub(crate) fn unreadable(&mut self, path: &Path, error: &io::Error) {
+        let subject = Subject::Path { path: path.to_path_buf() };
+        if is_media_error(error) {
+            self.find(FindingKind::PathUnreadable { errno: errno(error) }, subject, BlastRadius::default());
+        } else {
+            self.leave_out(subject, reason_for(error));
+        }
+    }
+}
+
+/// Whether the disk, or the file system on it, says that the bytes are lost; every other error is ours or the moment's.
+pub(crate) fn is_media_error(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    // The block layer's errors (blk_errors in block/blk-core.c) and those of file systems whose checksums or structures
+    // do not fit: EUCLEAN is EFSCORRUPTED, EBADMSG is EFSBADCRC.
+    let media = [Errno::IO, Errno::UCLEAN, Errno::BADMSG, Errno::REMOTEIO, Errno::NODATA, Errno::ILSEQ];
+    error.raw_os_error().is_some_and(|number| media.iter().any(|errno| errno.raw_os_error() == number))
+}
+
+/// Why something could not be verified after `error`.
+pub(crate) fn reason_for(error: &io::Error) -> Reason {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => Reason::PermissionDenied,
+        io::ErrorKind::NotFound => Reason::KeptChanging,
+        _ => Reason::System { errno: errno(error) },
+    }
+}

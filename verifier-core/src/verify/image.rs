@@ -1,0 +1,125 @@
+//! From image records to what they are made of.
+
+use std::collections::BTreeSet;
+
+use super::candidate::{Examination, Witness};
+use super::references::References;
+use crate::digest::Digest;
+use crate::finding::{FindingKind, Role, Subject};
+use crate::metadata::Namespace;
+use crate::oci::{Document, DocumentKind, Manifest, is_image_config};
+use crate::plan::Scope;
+use crate::report::Reason;
+use crate::scan::{DocumentState, Inventory, children};
+
+/// Judges image records, and the documents they lead to.
+pub(super) fn examine(
+    inventory: &Inventory,
+    references: &References<'_>,
+    scope: &Scope,
+    into: &mut Examination,
+) {
+    for (namespace, records) in &inventory.metadata().namespaces {
+        for (name, image) in &records.images {
+            let Some(target) = image.target.digest.as_ref().filter(|_| scope.has_image(namespace, name))
+            else {
+                continue;
+            };
+            if records.blobs.contains_key(target) {
+                examine_manifests(inventory, records, target, references, into);
+            } else {
+                let kind = FindingKind::ImageTargetMissing { target: target.clone() };
+                let subject = Subject::Image { namespace: namespace.clone(), name: name.clone() };
+                let witness = Witness::Records(vec![image.created, image.updated]);
+                into.find_with(witness, kind, subject, references.of_image(namespace, name));
+            }
+        }
+    }
+    examine_documents(inventory, references, scope, into);
+}
+
+/// Documents with the right digest that are no documents. One with a wrong digest, or none at all, is the blob check's.
+fn examine_documents(
+    inventory: &Inventory,
+    references: &References<'_>,
+    scope: &Scope,
+    into: &mut Examination,
+) {
+    for (digest, fact) in &inventory.documents.facts {
+        let DocumentState::Unparsable(why) = &fact.state else { continue };
+        if scope.has_blob(digest) {
+            let role = match fact.kind {
+                DocumentKind::Index => Role::Index,
+                DocumentKind::Manifest => Role::Manifest,
+                DocumentKind::Config => Role::Config,
+            };
+            let kind = FindingKind::ManifestUnparsable { role, why: why.clone() };
+            into.find(kind, Subject::Blob { digest: digest.clone() }, references.of_blob(digest));
+        }
+    }
+}
+
+/// Walks down from `target` to manifests whose records are here, and looks for what they name.
+fn examine_manifests(
+    inventory: &Inventory,
+    records: &Namespace,
+    target: &Digest,
+    references: &References<'_>,
+    into: &mut Examination,
+) {
+    let mut seen = BTreeSet::from([target]);
+    let mut queue = vec![target];
+    while let Some(digest) = queue.pop() {
+        let Some(document) = inventory.documents.facts.get(digest).and_then(|fact| fact.document()) else {
+            continue;
+        };
+        if let Document::Manifest(manifest) = document {
+            examine_manifest(inventory, records, digest, manifest, references, into);
+        } else {
+            // A child without a record was never pulled: another platform's.
+            let here = children(document).into_iter().map(|child| &child.digest);
+            queue.extend(here.filter(|digest| records.blobs.contains_key(*digest) && seen.insert(digest)));
+        }
+    }
+}
+
+fn examine_manifest(
+    inventory: &Inventory,
+    records: &Namespace,
+    digest: &Digest,
+    manifest: &Manifest,
+    references: &References<'_>,
+    into: &mut Examination,
+) {
+    if !is_image_config(&manifest.config.media_type) {
+        return;
+    }
+    let config = &manifest.config.digest;
+    let has_layers = manifest.layers.iter().any(|layer| records.blobs.contains_key(&layer.digest));
+    if !records.blobs.contains_key(config) {
+        // Without any layer the manifest was merely looked at.
+        if has_layers {
+            let kind = FindingKind::ImageConfigMissing { manifest: digest.clone(), config: config.clone() };
+            let created = records.blobs.get(digest).and_then(|record| record.created);
+            let subject = Subject::Blob { digest: config.clone() };
+            into.find_with(Witness::Records(vec![created]), kind, subject, references.of_blob(digest));
+        }
+        return;
+    }
+    for layer in manifest.layers.iter().filter(|layer| !records.blobs.contains_key(&layer.digest)) {
+        let subject = Subject::Blob { digest: layer.digest.clone() };
+        if is_unpacked(inventory, records, &layer.digest) {
+            into.leave_out(subject, Reason::LayerDiscarded);
+        } else if has_layers {
+            into.leave_out(subject, Reason::LayerNotPulled);
+        }
+    }
+}
+
+/// Whether a snapshot of this namespace holds the layer.
+fn is_unpacked(inventory: &Inventory, records: &Namespace, layer: &Digest) -> bool {
+    let places = inventory.documents.places.get(layer).into_iter().flatten();
+    places
+        .map(ToString::to_string)
+        .any(|key| records.snapshots.values().any(|snapshots| snapshots.contains_key(&key)))
+}

@@ -1,0 +1,85 @@
+//! The databases themselves: are they there, are their pages whole, do their values decode?
+
+use std::path::Path;
+
+use super::candidate::{Examination, is_media_error, reason_for};
+use crate::finding::{BlastRadius, FindingKind, Subject, Unusable};
+use crate::metadata::InvalidValue;
+use crate::report::Reason;
+use crate::scan::{DatabaseFacts, DatabaseState, Inventory, errno};
+
+/// Judges meta.db and every metadata.db.
+pub(super) fn examine(inventory: &Inventory, into: &mut Examination) {
+    let meta_db = &inventory.meta_db;
+    if let DatabaseState::Unusable(why) = &meta_db.state {
+        let blobs = inventory.blobs.files.len() as u64;
+        let snapshots =
+            inventory.snapshotters.values().filter(|snapshotter| snapshotter.has_snapshots).count() as u64;
+        // Without content, an absent or empty file is a containerd that never ran.
+        let fresh = matches!(why, Unusable::Absent | Unusable::Empty) && blobs == 0 && snapshots == 0;
+        if !fresh {
+            let kind = FindingKind::MetadataUnusable { why: why.clone(), blobs, snapshots };
+            into.find(kind, Subject::Store, BlastRadius::default());
+        }
+    }
+    examine_pages(meta_db, into);
+    if let Some(metadata) = meta_db.records() {
+        examine_values(&meta_db.path, &metadata.invalid, into);
+    }
+    for snapshotter in inventory.snapshotters.values() {
+        let Some(database) = &snapshotter.database else { continue };
+        if let DatabaseState::Unusable(why) = &database.state
+            && snapshotter.has_snapshots
+        {
+            let kind = FindingKind::SnapshotterDatabaseUnusable { why: why.clone() };
+            into.find(kind, subject(&database.path), BlastRadius::default());
+        }
+        examine_pages(database, into);
+        if let Some(snapshots) = database.records() {
+            examine_values(&database.path, &snapshots.invalid, into);
+        }
+    }
+}
+
+fn examine_pages<T>(database: &DatabaseFacts<T>, into: &mut Examination) {
+    match &database.state {
+        DatabaseState::Read { faults, meta_fault, txid, .. } => {
+            if let Some(error) = meta_fault {
+                let kind = FindingKind::BoltMetaInvalid { error: error.clone(), used_txid: *txid };
+                into.find(kind, subject(&database.path), BlastRadius::default());
+            }
+            for fault in faults {
+                let bucket =
+                    fault.path.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+                let kind =
+                    FindingKind::BoltPageInvalid { pgid: fault.pgid, bucket, error: fault.kind.to_string() };
+                into.find(kind, subject(&database.path), BlastRadius::default());
+            }
+        }
+        DatabaseState::Unreadable(error) if is_media_error(error) => {
+            let kind = FindingKind::PathUnreadable { errno: errno(error) };
+            into.find(kind, Subject::Path { path: database.path.clone() }, BlastRadius::default());
+        }
+        DatabaseState::Unreadable(error) => into.leave_out(subject(&database.path), reason_for(error)),
+        DatabaseState::KeptChanging => into.leave_out(subject(&database.path), Reason::KeptChanging),
+        DatabaseState::Unusable(_) => {}
+    }
+}
+
+fn examine_values(database: &Path, invalid: &[InvalidValue], into: &mut Examination) {
+    for value in invalid {
+        // v1/<namespace>/… in meta.db, v1/snapshots/<namespace>/<seq>/<key> in metadata.db.
+        let namespace = match value.path.as_slice() {
+            [_, snapshots, key, ..] if snapshots == "snapshots" => key.split('/').next().map(str::to_owned),
+            [_, namespace, ..] => Some(namespace.clone()),
+            _ => None,
+        };
+        let blast = BlastRadius { namespaces: namespace.into_iter().collect(), ..BlastRadius::default() };
+        let subject = Subject::Record { database: database.into(), path: value.path.clone() };
+        into.find(FindingKind::MetadataValueInvalid { error: value.error.to_string() }, subject, blast);
+    }
+}
+
+fn subject(path: &Path) -> Subject {
+    Subject::Database { path: path.into() }
+}

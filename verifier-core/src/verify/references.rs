@@ -1,0 +1,141 @@
+//! Who needs what: from a damaged subject to the images and containers that it reaches.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::digest::Digest;
+use crate::finding::{BlastRadius, Named};
+use crate::metadata::Metadata;
+use crate::scan::{Documents, Inventory};
+
+/// The ways from blobs and snapshots up to images and containers.
+pub(crate) struct References<'a> {
+    metadata: &'a Metadata,
+    documents: &'a Documents,
+    /// The images that point at a digest.
+    targets: BTreeMap<&'a Digest, BTreeSet<Named>>,
+    /// The containers made from an image, by its name.
+    made_from: BTreeMap<Named, BTreeSet<Named>>,
+    /// The containers whose root file system stands on a snapshot, by snapshotter and backend key.
+    standing_on: BTreeMap<(&'a str, &'a str), BTreeSet<Named>>,
+    /// Images by the ChainID of any layer of theirs.
+    chains: BTreeMap<&'a Digest, BTreeSet<&'a Digest>>,
+}
+
+impl<'a> References<'a> {
+    pub(crate) fn new(inventory: &'a Inventory) -> Self {
+        let metadata = inventory.metadata();
+        let mut references = References {
+            metadata,
+            documents: &inventory.documents,
+            targets: BTreeMap::new(),
+            made_from: BTreeMap::new(),
+            standing_on: BTreeMap::new(),
+            chains: BTreeMap::new(),
+        };
+        references.note_images();
+        references.note_containers();
+        references.note_chains();
+        references
+    }
+
+    fn note_images(&mut self) {
+        for (namespace, records) in &self.metadata.namespaces {
+            for (name, image) in &records.images {
+                if let Some(digest) = &image.target.digest {
+                    self.targets.entry(digest).or_default().insert(named(namespace, name));
+                }
+            }
+        }
+    }
+
+    fn note_containers(&mut self) {
+        for (namespace, records) in &self.metadata.namespaces {
+            for (id, container) in &records.containers {
+                let container_name = named(namespace, id);
+                let image = named(namespace, &container.image);
+                self.made_from.entry(image).or_default().insert(container_name.clone());
+                let Some(snapshots) = records.snapshots.get(&container.snapshotter) else { continue };
+                let mut key = &container.snapshot_key;
+                // A damaged database may hold a loop of parents.
+                for _ in 0..=snapshots.len() {
+                    let Some(snapshot) = snapshots.get(key) else { break };
+                    let at = (container.snapshotter.as_str(), snapshot.backend_key.as_str());
+                    self.standing_on.entry(at).or_default().insert(container_name.clone());
+                    key = &snapshot.parent;
+                }
+            }
+        }
+    }
+
+    fn note_chains(&mut self) {
+        for (manifest, top) in &self.documents.tops {
+            let mut chain_id = Some(top);
+            while let Some(id) = chain_id {
+                // A stack is finite: each ChainID hashes the one below it.
+                if !self.chains.entry(&id.0).or_default().insert(manifest) {
+                    break;
+                }
+                chain_id = self.documents.chains.get(id).and_then(|layer| layer.parent.as_ref());
+            }
+        }
+    }
+
+    /// What a blob's damage reaches: each image from which it can be got to.
+    pub(crate) fn of_blob(&self, digest: &Digest) -> BlastRadius {
+        let holders = self.metadata.namespaces.iter();
+        let mut blast = BlastRadius {
+            namespaces: holders
+                .filter(|(_, records)| records.blobs.contains_key(digest))
+                .map(|(namespace, _)| namespace.clone())
+                .collect(),
+            ..BlastRadius::default()
+        };
+        let mut seen = BTreeSet::from([digest]);
+        let mut queue = vec![digest];
+        while let Some(digest) = queue.pop() {
+            blast.images.extend(self.targets.get(digest).into_iter().flatten().cloned());
+            let parents = self.documents.parents.get(digest).into_iter().flatten();
+            queue.extend(parents.filter(|parent| seen.insert(parent)));
+        }
+        self.with_containers(blast)
+    }
+
+    /// What an image record's damage reaches.
+    pub(crate) fn of_image(&self, namespace: &str, name: &str) -> BlastRadius {
+        let images = BTreeSet::from([named(namespace, name)]);
+        let namespaces = BTreeSet::from([namespace.to_owned()]);
+        self.with_containers(BlastRadius { namespaces, images, containers: BTreeSet::new() })
+    }
+
+    /// What a snapshot's damage reaches. `chain_id` is its key in meta.db where that is a ChainID; `namespace` the one
+    /// it belongs to.
+    pub(crate) fn of_snapshot(
+        &self,
+        namespace: &str,
+        snapshotter: &str,
+        backend_key: &str,
+        chain_id: Option<&Digest>,
+    ) -> BlastRadius {
+        let mut blast =
+            BlastRadius { namespaces: BTreeSet::from([namespace.to_owned()]), ..BlastRadius::default() };
+        for manifest in chain_id.and_then(|id| self.chains.get(id)).into_iter().flatten() {
+            let images = self.of_blob(manifest).images;
+            blast.images.extend(images.into_iter().filter(|image| image.namespace == namespace));
+        }
+        let standing = self.standing_on.get(&(snapshotter, backend_key)).into_iter().flatten();
+        blast.containers.extend(standing.cloned());
+        blast
+    }
+
+    fn with_containers(&self, mut blast: BlastRadius) -> BlastRadius {
+        for image in &blast.images {
+            blast.namespaces.insert(image.namespace.clone());
+            blast.containers.extend(self.made_from.get(image).into_iter().flatten().cloned());
+        }
+        blast
+    }
+}
+
+pub(crate) fn named(namespace: &str, name: &str) -> Named {
+    Named { namespace: namespace.to_owned(), name: name.to_owned() }
+}
