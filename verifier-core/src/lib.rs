@@ -15,6 +15,7 @@ pub mod digest;
 pub mod event;
 pub mod finding;
 pub mod io;
+pub mod layer;
 pub mod metadata;
 pub mod oci;
 pub mod plan;

@@ -1,0 +1,541 @@
+//! containerd's `applyNaive`, entry by entry.
+
+use std::collections::HashMap;
+
+use super::arena::{Arena, Full, NodeId};
+use super::attributes::{self, ACL_ACCESS, ACL_DEFAULT, Attribute, Attributes, CAPABILITY};
+use super::inode::{Inode, InodeId, Outcome};
+use super::path::{NAME_MAX, PATH_MAX, clean, components, split};
+use super::resolve::{Lookup, Names, root_path};
+use super::{acl, path};
+use crate::io::FileKind;
+use crate::layer::Refusal;
+use crate::layer::tar::{EntryKind, Header, Time};
+
+const OPAQUE: &[u8] = b".wh..wh..opq";
+const WHITEOUT: &[u8] = b".wh.";
+
+/// Which of containerd's ways to apply a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// Whiteouts become overlay's (devices, an attribute); otherwise they remove what they name, at once.
+    pub overlay: bool,
+    /// containerd runs in a user namespace: devices are left out.
+    pub user_namespace: bool,
+}
+
+/// Why an entry was not applied.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ApplyError {
+    /// containerd would have failed.
+    Refused(Refusal),
+    /// The tree has more names, or longer ones, than its limits allow.
+    Full,
+}
+
+impl From<Refusal> for ApplyError {
+    fn from(why: Refusal) -> Self {
+        ApplyError::Refused(why)
+    }
+}
+
+impl From<Full> for ApplyError {
+    fn from(_: Full) -> Self {
+        ApplyError::Full
+    }
+}
+
+/// A folder's time, to be set when all entries are in.
+#[derive(Debug, Clone, Copy)]
+struct FolderTime {
+    sequence: u32,
+    time: Time,
+}
+
+/// The tree that layers make, one after the other.
+#[derive(Debug)]
+pub struct Tree {
+    pub(super) arena: Arena,
+    pub(super) inodes: Vec<Inode>,
+    /// Places in `inodes` that no name stands for any more.
+    free: Vec<u32>,
+    attributes: Attributes,
+    rules: Rules,
+    bytes_max: usize,
+    /// Entries of this layer so far, and layers before it.
+    pub(super) entries: u32,
+    pub(super) layer: u16,
+    /// By place, where no link was on the way.
+    folder_times: HashMap<NodeId, FolderTime>,
+    /// By name, where one was.
+    linked_folder_times: HashMap<Vec<u8>, FolderTime>,
+    outcomes: Vec<Outcome>,
+}
+
+impl Tree {
+    /// An empty tree. It will take no more than `nodes_max` names, and `bytes_max` bytes of names and of attributes.
+    #[must_use]
+    pub fn new(rules: Rules, nodes_max: usize, bytes_max: usize) -> Tree {
+        let mut tree = Tree {
+            arena: Arena::new(nodes_max, bytes_max),
+            inodes: vec![Inode::new(FileKind::Folder, 0o755)],
+            free: Vec::new(),
+            attributes: Attributes::new(),
+            rules,
+            bytes_max,
+            entries: 0,
+            layer: 0,
+            folder_times: HashMap::new(),
+            linked_folder_times: HashMap::new(),
+            outcomes: Vec::new(),
+        };
+        if let Some(root) = tree.inodes.first_mut() {
+            root.names = 1;
+        }
+        tree
+    }
+
+    /// Takes in the next entry. Returns the name and the inode that the data which follows it belongs to, if it is a
+    /// regular file.
+    ///
+    /// # Errors
+    /// [`ApplyError`]; the tree is then of no use.
+    pub fn apply(&mut self, header: &Header) -> Result<Option<(NodeId, InodeId)>, ApplyError> {
+        let entry = self.entries;
+        self.entries = entry.checked_add(1).ok_or(ApplyError::Full)?;
+        let device = matches!(header.kind, EntryKind::CharDevice | EntryKind::BlockDevice);
+        if device && self.rules.user_namespace {
+            return Ok(None);
+        }
+        let name = clean(&header.name);
+        if name.contains(&0) {
+            return Err(Refusal::Name.into());
+        }
+        let (folder, base) = split(&name);
+        let (folder, linked) = self.parent(folder)?;
+        if matches!(base, b"" | b"." | b"..") {
+            return Ok(None);
+        }
+        if base.len() > NAME_MAX || self.arena.path_len(folder) + base.len() > PATH_MAX {
+            return Err(Refusal::Name.into());
+        }
+        if let Some(hidden) = base.strip_prefix(WHITEOUT) {
+            self.whiteout(folder, base, hidden, header)?;
+            return Ok(None);
+        }
+        let node = self.arena.insert(folder, base)?;
+        if let Some(kind) = self.kind(node)
+            && (kind != FileKind::Folder || header.kind != EntryKind::Folder)
+        {
+            self.remove(node);
+        }
+        self.create(node, header, entry)?;
+        self.arena.set_written(node, true);
+        if header.kind == EntryKind::Folder {
+            let time = FolderTime { sequence: entry, time: header.mtime };
+            if linked {
+                self.linked_folder_times.insert(name, time);
+                if self.linked_folder_times.len() > self.bytes_max / PATH_MAX {
+                    return Err(ApplyError::Full);
+                }
+            } else {
+                self.folder_times.insert(node, time);
+            }
+        }
+        let is_file = header.kind == EntryKind::File;
+        Ok(self.arena.inode(node).filter(|_| is_file).map(|inode| (node, inode)))
+    }
+
+    /// The folder at `path`, made if there is none (`fs.RootPath`, then `mkparent`); whether a link led there.
+    fn parent(&mut self, path: &[u8]) -> Result<(NodeId, bool), ApplyError> {
+        let mut at = NodeId::ROOT;
+        for component in components(path) {
+            if component == b".." {
+                // A clean path has them at its start only: they lead nowhere.
+                continue;
+            }
+            if component.len() > NAME_MAX {
+                return Err(Refusal::Name.into());
+            }
+            let node = self.arena.insert(at, component)?;
+            match self.kind(node) {
+                Some(FileKind::Folder) => {}
+                Some(FileKind::Symlink) => {
+                    let resolved = root_path(self, path)?;
+                    return Ok((self.make_folders(&resolved)?, true));
+                }
+                Some(_) => return Err(Refusal::ParentNotFolder.into()),
+                None => self.make_folder(node)?,
+            }
+            at = node;
+        }
+        Ok((at, false))
+    }
+
+    fn make_folders(&mut self, resolved: &[u8]) -> Result<NodeId, ApplyError> {
+        let mut at = NodeId::ROOT;
+        for component in components(resolved) {
+            if component.len() > NAME_MAX {
+                return Err(Refusal::Name.into());
+            }
+            let node = self.arena.insert(at, component)?;
+            match self.kind(node) {
+                Some(FileKind::Folder) => {}
+                Some(_) => return Err(Refusal::ParentNotFolder.into()),
+                None => self.make_folder(node)?,
+            }
+            at = node;
+        }
+        Ok(at)
+    }
+
+    fn make_folder(&mut self, node: NodeId) -> Result<(), ApplyError> {
+        if self.arena.path_len(node) > PATH_MAX {
+            return Err(Refusal::Name.into());
+        }
+        let mut inode = Inode::new(FileKind::Folder, 0o755);
+        inode.set_inherited();
+        self.place(node, inode)?;
+        Ok(())
+    }
+
+    fn whiteout(
+        &mut self,
+        folder: NodeId,
+        base: &[u8],
+        hidden: &[u8],
+        header: &Header,
+    ) -> Result<(), ApplyError> {
+        if base == OPAQUE {
+            if self.rules.overlay {
+                if let Some(inode) = self.inode_at_mut(folder) {
+                    inode.set_opaque();
+                }
+            } else {
+                self.remove_what_is_not_written(folder);
+            }
+            return Ok(());
+        }
+        if matches!(hidden, b"" | b"." | b"..") {
+            return Err(Refusal::WhiteoutName.into());
+        }
+        let node = self.arena.insert(folder, hidden)?;
+        if !self.rules.overlay {
+            self.remove(node);
+            return Ok(());
+        }
+        if self.arena.inode(node).is_some() {
+            return Err(Refusal::WhiteoutExists.into());
+        }
+        let mut inode = Inode::new(FileKind::CharDevice, 0);
+        inode.set_whiteout();
+        inode.chown(header.uid, header.gid);
+        self.place(node, inode)?;
+        Ok(())
+    }
+
+    /// `createTarFile`.
+    fn create(&mut self, node: NodeId, header: &Header, entry: u32) -> Result<(), ApplyError> {
+        let kind = match header.kind {
+            EntryKind::Folder => FileKind::Folder,
+            EntryKind::File => FileKind::File,
+            EntryKind::Symlink => FileKind::Symlink,
+            EntryKind::CharDevice => FileKind::CharDevice,
+            EntryKind::BlockDevice => FileKind::BlockDevice,
+            EntryKind::Fifo => FileKind::Fifo,
+            EntryKind::HardLink => {
+                let target = self.link_target(&header.link)?;
+                self.share(node, target);
+                return self.dress(node, header);
+            }
+            EntryKind::Global => return Ok(()),
+            EntryKind::Other(_) => return Err(Refusal::EntryType.into()),
+        };
+        if self.arena.inode(node).is_none() {
+            let mut inode = Inode::new(kind, 0);
+            match kind {
+                FileKind::File => {
+                    inode.size = u64::try_from(header.size_bytes).unwrap_or(0);
+                    (inode.compared_at, inode.entry, inode.layer) = (node, entry, self.layer);
+                }
+                FileKind::Symlink => {
+                    if header.link.is_empty() || header.link.len() > PATH_MAX || header.link.contains(&0) {
+                        return Err(Refusal::LinkTarget.into());
+                    }
+                    inode.size = header.link.len() as u64;
+                    inode.target_at = self.arena.keep(&header.link)?;
+                }
+                FileKind::CharDevice | FileKind::BlockDevice => {
+                    inode.size = device_number(header.device_major, header.device_minor);
+                }
+                _ => {}
+            }
+            self.place(node, inode)?;
+        }
+        self.dress(node, header)
+    }
+
+    /// Owner, attributes, mode and time, in containerd's order.
+    fn dress(&mut self, node: NodeId, header: &Header) -> Result<(), ApplyError> {
+        let Some(inode) = self.inode_at_mut(node) else { return Ok(()) };
+        inode.chown(header.uid, header.gid);
+        let (kind, number) = (inode.kind(), inode.attributes);
+        let drops_capability = kind != FileKind::Folder && number != 0;
+        if drops_capability || !header.xattrs.is_empty() {
+            check_attributes(&header.xattrs, kind)?;
+            let changed = self.attributes.change(number, self.bytes_max, |set| {
+                if drops_capability {
+                    set.retain(|(name, _)| name != CAPABILITY);
+                }
+                for (name, value) in &header.xattrs {
+                    set_attribute(set, kind, name, value);
+                }
+            });
+            let number = changed.ok_or(ApplyError::Full)?;
+            if let Some(inode) = self.inode_at_mut(node) {
+                inode.attributes = number;
+            }
+        }
+        let Some(inode) = self.inode_at_mut(node) else { return Ok(()) };
+        if kind != FileKind::Symlink {
+            inode.chmod(header.mode);
+        }
+        // A folder's is set at the end.
+        if kind != FileKind::Folder {
+            inode.set_mtime(header.mtime);
+        }
+        Ok(())
+    }
+
+    /// What a hard link names (`hardlinkRootPath`): links are followed on the way, but not at the end.
+    fn link_target(&self, link: &[u8]) -> Result<InodeId, ApplyError> {
+        let (folder, base) = split(link);
+        let folder = root_path(self, folder)?;
+        if matches!(base, b"" | b"." | b"..") {
+            return Err(Refusal::LinkToFolder.into());
+        }
+        let target = path::join(&folder, base);
+        let node = self.find(&target).ok_or(Refusal::LinkTargetMissing)?;
+        match self.kind(node) {
+            Some(FileKind::Folder) => Err(Refusal::LinkToFolder.into()),
+            _ => Ok(self.arena.inode(node).ok_or(Refusal::LinkTargetMissing)?),
+        }
+    }
+
+    /// All entries are in: folders get their times, in the archive's order, by what their names mean now.
+    ///
+    /// # Errors
+    /// [`Refusal::FolderGone`] and what resolving a name can fail on.
+    pub fn finish_layer(&mut self) -> Result<(), Refusal> {
+        let by_place = std::mem::take(&mut self.folder_times);
+        let by_name = std::mem::take(&mut self.linked_folder_times);
+        let mut times: Vec<(FolderTime, Result<NodeId, Vec<u8>>)> =
+            by_place.into_iter().map(|(node, time)| (time, Ok(node))).collect();
+        times.extend(by_name.into_iter().map(|(name, time)| (time, Err(name))));
+        times.sort_unstable_by_key(|(time, _)| time.sequence);
+        for (FolderTime { time, .. }, place) in times {
+            let node = match place {
+                Ok(node) if self.is_plain(node) => node,
+                Ok(node) => self.resolve(&self.arena.path(node))?,
+                Err(name) => self.resolve(&name)?,
+            };
+            if let Some(inode) = self.inode_at_mut(node) {
+                inode.set_mtime(time);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a name stands for something, and its path leads through folders only and ends at no link.
+    fn is_plain(&self, node: NodeId) -> bool {
+        let mut at = node;
+        let mut good = self.kind(at).is_some_and(|kind| kind != FileKind::Symlink);
+        while good && at != NodeId::ROOT {
+            at = self.arena.parent(at);
+            good = self.kind(at) == Some(FileKind::Folder);
+        }
+        good
+    }
+
+    fn resolve(&self, name: &[u8]) -> Result<NodeId, Refusal> {
+        let path = root_path(self, name)?;
+        self.find(&path).filter(|node| self.arena.inode(*node).is_some()).ok_or(Refusal::FolderGone)
+    }
+
+    /// The place of a path that leads through folders only.
+    pub(super) fn find(&self, path: &[u8]) -> Option<NodeId> {
+        components(path).try_fold(NodeId::ROOT, |at, name| self.arena.find(at, name))
+    }
+
+    pub(super) fn kind(&self, node: NodeId) -> Option<FileKind> {
+        self.inode_at(node).map(Inode::kind)
+    }
+
+    pub(super) fn inode_at(&self, node: NodeId) -> Option<&Inode> {
+        self.inodes.get(self.arena.inode(node)?.0 as usize)
+    }
+
+    pub(super) fn inode_at_mut(&mut self, node: NodeId) -> Option<&mut Inode> {
+        self.inodes.get_mut(self.arena.inode(node)?.0 as usize)
+    }
+
+    /// `node` becomes a name of a new inode.
+    pub(super) fn place(&mut self, node: NodeId, mut inode: Inode) -> Result<InodeId, Full> {
+        inode.names = 1;
+        let id = match self.free.pop() {
+            Some(id) => {
+                if let Some(place) = self.inodes.get_mut(id as usize) {
+                    *place = inode;
+                }
+                id
+            }
+            None => {
+                self.inodes.push(inode);
+                u32::try_from(self.inodes.len() - 1).map_err(|_| Full)?
+            }
+        };
+        self.arena.set_inode(node, Some(InodeId(id)));
+        Ok(InodeId(id))
+    }
+
+    /// `node` becomes one more name of an inode.
+    pub(super) fn share(&mut self, node: NodeId, inode: InodeId) {
+        self.arena.set_inode(node, Some(inode));
+        if let Some(inode) = self.inodes.get_mut(inode.0 as usize) {
+            inode.names += 1;
+        }
+    }
+
+    /// `os.RemoveAll`.
+    pub(super) fn remove(&mut self, node: NodeId) {
+        let mut removed = vec![node];
+        while let Some(node) = removed.pop() {
+            let Some(id) = self.arena.inode(node) else { continue };
+            if self.kind(node) == Some(FileKind::Folder) {
+                removed.extend(self.children(node));
+                self.arena.clear_children(node);
+            }
+            self.arena.set_inode(node, None);
+            if let Some(inode) = self.inodes.get_mut(id.0 as usize) {
+                inode.names = inode.names.saturating_sub(1);
+                if inode.names == 0 {
+                    self.free.push(id.0);
+                }
+            }
+        }
+    }
+
+    /// The naive opaque marker: below `folder` all goes that no entry of this layer has written, with what is in it.
+    fn remove_what_is_not_written(&mut self, folder: NodeId) {
+        let mut folders = vec![folder];
+        while let Some(folder) = folders.pop() {
+            let children: Vec<NodeId> = self.children(folder).collect();
+            for child in children {
+                if !self.arena.is_written(child) {
+                    self.remove(child);
+                } else if self.kind(child) == Some(FileKind::Folder) {
+                    folders.push(child);
+                }
+            }
+        }
+    }
+
+    /// The names in a folder that stand for something.
+    pub(super) fn children(&self, folder: NodeId) -> impl Iterator<Item = NodeId> + '_ {
+        std::iter::successors(self.arena.first_child(folder), |node| self.arena.next(*node))
+            .filter(|node| self.arena.inode(*node).is_some())
+    }
+
+    pub(super) fn attribute_set(&self, number: u32) -> &[Attribute] {
+        self.attributes.get(number)
+    }
+
+    pub(super) fn outcomes(&self) -> &[Outcome] {
+        &self.outcomes
+    }
+
+    pub(super) fn outcomes_mut(&mut self) -> &mut Vec<Outcome> {
+        &mut self.outcomes
+    }
+}
+
+impl Names for Tree {
+    fn lookup(&self, path: &[u8]) -> Lookup {
+        // How many links the kernel follows.
+        let mut links = 40;
+        let mut rest: Vec<Vec<u8>> = components(path).map(<[u8]>::to_vec).collect();
+        rest.reverse();
+        let mut at = NodeId::ROOT;
+        while let Some(name) = rest.pop() {
+            match (&*name, self.kind(at)) {
+                (_, Some(FileKind::Folder)) => {}
+                (_, None) => return Lookup::Missing,
+                (_, Some(_)) => return Lookup::NotFolder,
+            }
+            match &*name {
+                b"." => continue,
+                // That would be outside of the tree, where nothing is known.
+                b".." if at == NodeId::ROOT => return Lookup::Missing,
+                b".." => {
+                    at = self.arena.parent(at);
+                    continue;
+                }
+                _ => {}
+            }
+            let Some(node) = self.arena.find(at, &name) else { return Lookup::Missing };
+            match self.inode_at(node) {
+                None => return Lookup::Missing,
+                Some(inode) if inode.kind() == FileKind::Symlink => {
+                    let target = self.target(inode);
+                    if rest.is_empty() {
+                        return Lookup::Link(target.to_vec());
+                    }
+                    if target.first() == Some(&b'/') || links == 0 {
+                        return Lookup::Missing;
+                    }
+                    links -= 1;
+                    let from = rest.len();
+                    rest.extend(components(target).map(<[u8]>::to_vec));
+                    if let Some(added) = rest.get_mut(from..) {
+                        added.reverse();
+                    }
+                }
+                Some(_) => at = node,
+            }
+        }
+        Lookup::Other
+    }
+}
+
+/// What the kernel makes of Go's `unix.Mkdev`: 12 bits of major, 20 of minor.
+fn device_number(major: i64, minor: i64) -> u64 {
+    let (major, minor) = (major.cast_unsigned() & 0xfff, minor.cast_unsigned() & 0xf_ffff);
+    major << 8 | (minor & 0xff) | (minor & 0xf_ff00) << 12
+}
+
+/// What no kernel takes, whatever the file system.
+fn check_attributes(xattrs: &[Attribute], kind: FileKind) -> Result<(), Refusal> {
+    for (name, value) in xattrs.iter().filter(|(name, _)| !name.starts_with(b"trusted.")) {
+        let default_acl = name == ACL_DEFAULT && kind != FileKind::Folder && value.len() > 4;
+        let impossible =
+            name.is_empty() || name.len() > NAME_MAX || value.len() > 64 * 1024 || name.contains(&0);
+        if impossible || (default_acl && kind != FileKind::Symlink) {
+            return Err(Refusal::Xattr);
+        }
+    }
+    Ok(())
+}
+
+fn set_attribute(set: &mut Vec<Attribute>, kind: FileKind, name: &[u8], value: &[u8]) {
+    let on_file_or_folder = matches!(kind, FileKind::File | FileKind::Folder);
+    match name {
+        ACL_ACCESS | ACL_DEFAULT if kind == FileKind::Symlink => {}
+        // Lists that say nothing remove what was there.
+        ACL_ACCESS if !acl::is_extended(value) => set.retain(|(other, _)| other != name),
+        ACL_DEFAULT if value.len() <= 4 => set.retain(|(other, _)| other != name),
+        CAPABILITY => attributes::set(set, name, attributes::readable_capability(value)),
+        _ if name.starts_with(b"user.") && !on_file_or_folder => {}
+        _ if attributes::is_comparable(name) => attributes::set(set, name, value.to_vec()),
+        _ => {}
+    }
+}

@@ -1,0 +1,108 @@
+//! A file's bytes on disk against those in the archive, as they stream by.
+
+use std::io;
+
+use rustix::io::Errno;
+
+use super::difference::as_path;
+use crate::event::Interrupt;
+use crate::io::{File, Folder, NotRegular, read_full_at};
+use crate::layer::tar::{Data, Reader, TarError};
+use crate::layer::tree::Outcome;
+
+/// Bytes of a file that are read at a time.
+const CHUNK: usize = 256 * 1024;
+
+/// Compares files, one at a time, with a buffer that they share.
+pub(super) struct Contents<'a> {
+    tree: &'a Folder,
+    /// The file system of the tree: what is mounted over a file is not its.
+    dev: u64,
+    buffer: Vec<u8>,
+    interrupt: &'a Interrupt,
+}
+
+impl<'a> Contents<'a> {
+    pub(super) fn new(tree: &'a Folder, dev: u64, interrupt: &'a Interrupt) -> Contents<'a> {
+        Contents { tree, dev, buffer: vec![0; CHUNK], interrupt }
+    }
+
+    /// Compares the data of the entry that `tar` is at with the file at `path`.
+    ///
+    /// # Errors
+    /// What the archive reports. A file that cannot be read is an outcome.
+    pub(super) fn compare<R: io::BufRead>(
+        &mut self,
+        path: &[u8],
+        size_bytes: u64,
+        tar: &mut Reader<R>,
+    ) -> Result<Outcome, TarError> {
+        let file = match self.tree.file(as_path(path)) {
+            Ok(file) if file.stat().size_bytes == size_bytes && file.stat().dev == self.dev => file,
+            // The walk tells what is wrong with it.
+            Ok(_) => return Ok(Outcome::None),
+            Err(error) => return Ok(unreadable(&error).unwrap_or_default()),
+        };
+        let mut position = 0;
+        loop {
+            let compared = match tar.data()? {
+                Data::End => return Ok(Outcome::Same),
+                Data::Bytes(bytes) => self.bytes(&file, position, bytes).map(|()| bytes.len() as u64),
+                Data::Zeros(count) => self.zeros(&file, position, count).map(|()| count),
+            };
+            match compared {
+                Ok(count) => position += count,
+                Err(outcome) => return Ok(outcome),
+            }
+        }
+    }
+
+    fn bytes(&mut self, file: &File, position: u64, expected: &[u8]) -> Result<(), Outcome> {
+        let mut offset = position;
+        for expected in expected.chunks(CHUNK) {
+            let actual = read(file, &mut self.buffer, expected.len(), offset)?;
+            if actual != expected {
+                let same = actual.iter().zip(expected).take_while(|(actual, expected)| actual == expected);
+                return Err(Outcome::Differs { offset: offset + same.count() as u64 });
+            }
+            offset += expected.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn zeros(&mut self, file: &File, position: u64, count: u64) -> Result<(), Outcome> {
+        let mut done = 0;
+        while done < count && !self.interrupt.is_raised() {
+            let step = usize::try_from(count - done).unwrap_or(CHUNK).min(CHUNK);
+            let actual = read(file, &mut self.buffer, step, position + done)?;
+            let zeros = actual.iter().take_while(|byte| **byte == 0).count();
+            if zeros < step {
+                return Err(Outcome::Differs { offset: position + done + zeros as u64 });
+            }
+            done += step as u64;
+        }
+        Ok(())
+    }
+}
+
+fn read<'b>(file: &File, buffer: &'b mut [u8], len: usize, offset: u64) -> Result<&'b [u8], Outcome> {
+    let room = buffer.get_mut(..len).unwrap_or_default();
+    let count =
+        read_full_at(file, room, offset).map_err(|error| Outcome::Unreadable { errno: errno(&error) })?;
+    Ok(room.get(..count).unwrap_or_default())
+}
+
+/// What the walk cannot see for itself: errors that do not come from what stands at the path.
+fn unreadable(error: &io::Error) -> Option<Outcome> {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    match errno {
+        _ if NotRegular::of(error).is_some() => None,
+        Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => None,
+        _ => Some(Outcome::Unreadable { errno: self::errno(error) }),
+    }
+}
+
+/// The error's number; `EIO` where it has none.
+pub(super) fn errno(error: &io::Error) -> i32 {
+    error.raw_os_error().unwrap_or(Errno::IO.raw_os_error())
+}

@@ -1,0 +1,61 @@
+//! What parents that a layer does not mention have from the layers below (`mkparent`, pkg/archive/tar.go).
+
+use rustix::io::Errno;
+
+use super::difference::as_path;
+use crate::io::{FileKind, Folder, Stat};
+use crate::layer::tree::{Attribute, Lookup, Names, is_comparable, root_path};
+
+/// A folder's attributes in a lower layer.
+pub(super) struct Inherited {
+    pub(super) stat: Stat,
+    /// Those that are copied and compared, by name.
+    pub(super) attributes: Vec<Attribute>,
+}
+
+/// What the lower layers know of a folder.
+pub(super) enum Lower {
+    /// The nearest that has the name has a folder.
+    Folder(Box<Inherited>),
+    /// None has it, or the nearest has something else there.
+    None,
+    /// It could not be found out.
+    Unknown,
+}
+
+/// Asks `lowers`, the nearest first, for the folder at `path`.
+pub(super) fn inherited(lowers: &[Folder], path: &[u8]) -> Lower {
+    for lower in lowers {
+        let Ok(resolved) = root_path(&OnDisk(lower), path) else { return Lower::Unknown };
+        let resolved = as_path(resolved.strip_prefix(b"/").unwrap_or(&resolved));
+        match lower.stat(resolved) {
+            Ok(stat) if stat.kind == FileKind::Folder => {
+                let Ok(mut attributes) = lower.xattrs(resolved) else { return Lower::Unknown };
+                attributes.retain(|(name, _)| is_comparable(name));
+                return Lower::Folder(Box::new(Inherited { stat, attributes }));
+            }
+            Ok(_) => return Lower::None,
+            Err(error) if error.raw_os_error() == Some(Errno::NOENT.raw_os_error()) => {}
+            Err(_) => return Lower::Unknown,
+        }
+    }
+    Lower::None
+}
+
+/// A lower layer's tree, for resolving links in it.
+struct OnDisk<'a>(&'a Folder);
+
+impl Names for OnDisk<'_> {
+    fn lookup(&self, path: &[u8]) -> Lookup {
+        let path = as_path(path.strip_prefix(b"/").unwrap_or(path));
+        match self.0.stat(path) {
+            Ok(stat) if stat.kind == FileKind::Symlink => {
+                self.0.read_link(path).map_or(Lookup::Missing, Lookup::Link)
+            }
+            Ok(_) => Lookup::Other,
+            Err(error) if error.raw_os_error() == Some(Errno::NOTDIR.raw_os_error()) => Lookup::NotFolder,
+            // A link on the way: the next pass finds it resolved.
+            Err(_) => Lookup::Missing,
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What a comparison came to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use serde::Serialize;
+
+use super::Difference;
+use crate::digest::{DiffId, Digest};
+use crate::layer::LayerFault;
+
+/// What is in a tree that the layer does not make, and the other way round.
+///
+/// The differences mean something only if `blob_digest` is the blob's name: what a damaged blob says about a tree is
+/// worth nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TreeReport {
+    /// What the blob's bytes hash to; `None` if this library cannot compute the algorithm.
+    pub blob_digest: Option<Digest>,
+    /// The blob's length.
+    pub blob_bytes: u64,
+    /// What the tar hashes to; `None` if it was not read to its end.
+    pub diff_id: Option<DiffId>,
+    /// Bytes of tar that were read.
+    pub tar_bytes: u64,
+    /// Bytes at the blob's end that belong to no compressed stream.
+    pub surplus_bytes: u64,
+    /// Entries of the archive.
+    pub entries: u64,
+    /// The first differences by path.
+    pub differences: Vec<Difference>,
+    /// How many differences are not listed.
+    pub left_out: u64,
+    /// How many differences there are of each kind ([`super::DifferenceKind::name`]).
+    pub counts: BTreeMap<&'static str, u64>,
+    /// How many paths differ.
+    pub paths: u64,
+    /// Why the tree was not compared at all, or only as far as that: `differences` is then empty.
+    pub stopped_early: Option<StoppedEarly>,
+    /// What could not be compared although it was wanted.
+    pub not_compared: BTreeSet<NotCompared>,
+}
+
+impl TreeReport {
+    /// Whether the tree was compared, and is what the layer makes.
+    #[must_use]
+    pub fn is_same(&self) -> bool {
+        self.stopped_early.is_none() && self.paths == 0
+    }
+}
+
+/// Why a tree was not compared, though nothing is known to be wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(tag = "why", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum StoppedEarly {
+    /// The tar goes on beyond the limit.
+    #[error("the layer's tar is larger than {limit_bytes} bytes")]
+    TarTooLarge {
+        /// The limit.
+        limit_bytes: u64,
+    },
+    /// The model has more names, or longer ones, than it may.
+    #[error("the layer has more names than fit into memory")]
+    TooManyNames,
+}
+
+/// A property that was not compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum NotCompared {
+    /// Owners are shifted, or the namespace's.
+    #[error("owners")]
+    Owners,
+    /// No user namespace can make devices.
+    #[error("devices")]
+    Devices,
+    /// In a user namespace the kernel makes them as it sees fit.
+    #[error("whiteouts")]
+    Whiteouts,
+    /// The file system does not keep some kind of extended attribute, or shows none to this user.
+    #[error("extended attributes")]
+    Attributes,
+    /// Attributes of parents that the layer does not mention: a lower layer could not be read.
+    #[error("inherited attributes of parents")]
+    Inherited,
+}
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LayerError {
+    /// A blob cannot be read.
+    #[error("layer {layer} cannot be read: {source}")]
+    Read {
+        /// Its place in the request, from 0.
+        layer: usize,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A blob is not what containerd would apply: it is damaged, or no snapshot can have come of it.
+    #[error("layer {layer}: {fault}")]
+    Fault {
+        /// Its place in the request, from 0.
+        layer: usize,
+        /// What is wrong with it.
+        fault: LayerFault,
+        /// What the blob hashes to: if that is its name, the blob is as it was pushed.
+        blob_digest: Option<Digest>,
+        /// The blob's length.
+        blob_bytes: u64,
+    },
+    /// The run was asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
