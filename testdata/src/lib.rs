@@ -2,4 +2,6 @@
 
 #[cfg(feature = "full")]
 pub mod bed;
+#[cfg(feature = "full")]
+pub mod builder;
 pub mod golden;
