@@ -4,4 +4,6 @@
 pub mod bed;
 #[cfg(feature = "full")]
 pub mod builder;
+#[cfg(feature = "full")]
+pub mod damage;
 pub mod golden;

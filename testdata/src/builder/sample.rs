@@ -72,6 +72,11 @@ pub fn sample() -> io::Result<Sample> {
     let extra = add_extra(&mut store, &base)?;
     let tool = add_tool(&mut store, &base)?;
     add_containers(&mut store, &app, &tool);
+    // So many that they need a branch page.
+    for number in 0..120 {
+        let label = format!("example.io/note-{number:03}");
+        store.namespace("default").labels.insert(label, "a label of a namespace that has many".into());
+    }
     let ingest = add_ingest_and_lease(&mut store, &app);
     add_dangling_child(&mut store, &app);
     Ok(Sample { store, base, index, app, arm, attestation, extra, tool, ingest })
