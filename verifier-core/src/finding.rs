@@ -6,7 +6,7 @@
 //! damage in the `testdata` crate that causes exactly it.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -75,6 +75,7 @@ pub enum Subject {
     /// A write that was begun.
     Ingest {
         /// The name of its folder below `ingest/`.
+        #[serde(serialize_with = "lossy")]
         folder: PathBuf,
     },
     /// A snapshot of a snapshotter.
@@ -89,11 +90,13 @@ pub enum Subject {
     /// A bolt file.
     Database {
         /// Where it is below the root.
+        #[serde(serialize_with = "lossy")]
         path: PathBuf,
     },
     /// A record in a bolt file.
     Record {
         /// Where the file is below the root.
+        #[serde(serialize_with = "lossy")]
         database: PathBuf,
         /// The buckets on the way, then the key. What is not UTF-8 is written with U+FFFD.
         path: Vec<String>,
@@ -101,8 +104,14 @@ pub enum Subject {
     /// Anything else on disk.
     Path {
         /// Where it is below the root.
+        #[serde(serialize_with = "lossy")]
         path: PathBuf,
     },
+}
+
+/// Paths need not be UTF-8, and serde's own way with those is to fail; what is not is written with U+FFFD.
+fn lossy<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
 }
 
 /// What the damage reaches.
@@ -349,6 +358,7 @@ pub enum FindingKind {
         role: Role,
         why: Unparsable,
     },
+    #[serde(rename = "layer-diffid-mismatch")]
     LayerDiffIdMismatch {
         expected: DiffId,
         actual: DiffId,
