@@ -1,2 +1,14 @@
 //! `containerd-fsck`: finds and proves damage in a containerd root.
-fn main() {}
+
+mod args;
+mod command;
+mod exit;
+mod render;
+mod roots;
+#[cfg(test)]
+mod sample;
+mod words;
+
+fn main() -> std::process::ExitCode {
+    command::main().into()
+}

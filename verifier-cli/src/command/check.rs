@@ -1,0 +1,70 @@
+//! `check`: one root, from its folder to an exit status.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use verifier_core::event::Interrupt;
+use verifier_core::report::Report;
+use verifier_core::{CheckOptions, Store, check};
+
+use super::output::{complain, print};
+use crate::args::{CheckArgs, Color, Format, MachineArgs};
+use crate::exit::Status;
+use crate::render::{Progress, Style, escape, human, json, roots};
+use crate::roots::{Choice, Machine};
+
+/// Checks what `args` say and prints the report.
+pub(super) fn run(args: &CheckArgs, color: Color) -> Status {
+    let root = match args.root.clone().map_or_else(|| the_one_root(&args.machine), Ok) {
+        Ok(root) => root,
+        Err(status) => return status,
+    };
+    let interrupt = super::interrupt::on_signals();
+    let progress = Progress::new(!args.quiet && !args.no_progress);
+    let report = match check_root(&root, &args.options(), &progress, &interrupt) {
+        Ok(report) => report,
+        Err(status) => return status,
+    };
+    let status = Status::of_report(&report, args.strict, interrupt.is_raised());
+    let style = Style::new(color, &io::stdout());
+    print(status, |out| match args.format {
+        Format::Json => json::write(out, &report, args.strict),
+        Format::Human if args.quiet => human::write_line(out, &report, args.strict, style),
+        Format::Human => human::write(out, &report, args.strict, style),
+    })
+}
+
+/// Opens `root` and checks it, showing `progress`; what stops it is said on stderr.
+pub(super) fn check_root(
+    root: &Path,
+    options: &CheckOptions,
+    progress: &Progress,
+    interrupt: &Interrupt,
+) -> Result<Report, Status> {
+    let store = Store::open(root).map_err(|error| {
+        complain(escape(error.to_string()));
+        Status::of_open_error(&error)
+    })?;
+    progress.during(|| check(&store, options, progress, interrupt)).map_err(|error| {
+        complain(escape(error.to_string()));
+        Status::of_check_error(&error)
+    })
+}
+
+/// The root to check when none is named.
+fn the_one_root(args: &MachineArgs) -> Result<PathBuf, Status> {
+    let found = crate::roots::find(&Machine::at(&args.sysroot));
+    match crate::roots::choose(&found) {
+        Choice::One(root) => Ok(root.path.clone()),
+        Choice::None => {
+            complain("no containerd root found on this machine; name one with --root DIR");
+            let _ = roots::write_human(&mut io::stderr(), &found);
+            Err(Status::USAGE)
+        }
+        Choice::Several => {
+            complain("several containerd roots on this machine; name one with --root DIR:");
+            let _ = roots::write_human(&mut io::stderr(), &found);
+            Err(Status::USAGE)
+        }
+    }
+}

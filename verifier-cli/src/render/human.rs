@@ -1,0 +1,140 @@
+//! The report for an operator: grouped by image, worst first, in plain words.
+
+mod group;
+mod totals;
+
+use std::io::{self, Write};
+
+use verifier_core::finding::{Finding, FindingKind, Severity};
+use verifier_core::report::{Outcome, Report};
+
+use self::group::{Class, Group, groups};
+use super::{Paint, Style, escape_path, thousands, wrap};
+use crate::words;
+
+/// How many findings of one kind are shown for the same images.
+const FINDINGS_SHOWN: usize = 10;
+/// How many paths of one snapshot are shown.
+const PATHS_SHOWN: usize = 5;
+
+/// Writes all of `report`; warnings are damage if `strict`.
+pub(crate) fn write(out: &mut dyn Write, report: &Report, strict: bool, style: Style) -> io::Result<()> {
+    let header = format!(
+        "{}: containerd {}, depth {}",
+        escape_path(&report.root),
+        words::mode(report.mode),
+        words::depth(report.depth)
+    );
+    writeln!(out, "{}", style.paint(Paint::Strong, header))?;
+    if report.must_not_start() {
+        alarm(out, style)?;
+    }
+    for group in groups(&report.findings) {
+        write_group(out, &group, style)?;
+    }
+    writeln!(out)?;
+    totals::write(out, report)?;
+    write_verdict(out, report, strict, style)
+}
+
+/// Writes one line, or nothing when there is nothing to say.
+pub(crate) fn write_line(out: &mut dyn Write, report: &Report, strict: bool, style: Style) -> io::Result<()> {
+    if report.outcome(strict) == Outcome::Clean {
+        return Ok(());
+    }
+    let paint = if report.must_not_start() { Paint::Critical } else { Paint::Error };
+    let alarm = if report.must_not_start() { "; DO NOT START CONTAINERD" } else { "" };
+    let (root, outcome) = (escape_path(&report.root), words::outcome(report.outcome(strict)));
+    let gaps = match (report.is_damaged(strict), report.is_complete()) {
+        (true, false) => " and not checked to the end",
+        _ => "",
+    };
+    let found = totals::found(&report.findings);
+    writeln!(out, "{root}: {}", style.paint(paint, format!("{outcome}{gaps}: {found}{alarm}")))
+}
+
+/// What must be seen before anything else.
+fn alarm(out: &mut dyn Write, style: Style) -> io::Result<()> {
+    let lines =
+        ["DO NOT START CONTAINERD", "Starting it on this root destroys the data that is still there."];
+    writeln!(out)?;
+    for line in lines {
+        writeln!(out, "{}", style.paint(Paint::Critical, format!("  !!  {line:65}  !!  ")))?;
+    }
+    Ok(())
+}
+
+fn write_group(out: &mut dyn Write, group: &Group<'_>, style: Style) -> io::Result<()> {
+    writeln!(out)?;
+    if group.images.is_empty() {
+        writeln!(out, "{}", style.paint(Paint::Strong, "In no image"))?;
+    }
+    for (at, image) in group.images.iter().enumerate() {
+        let word = match (at, group.images.len()) {
+            (0, 1) => "Image ",
+            (0, _) => "Images",
+            _ => "      ",
+        };
+        writeln!(out, "{}", style.paint(Paint::Strong, format!("{word} {}", words::named(image))))?;
+    }
+    group.classes.iter().try_for_each(|class| write_class(out, class, style))
+}
+
+/// Writes what is wrong in the same way, and once what to do about it.
+fn write_class(out: &mut dyn Write, class: &Class<'_>, style: Style) -> io::Result<()> {
+    let severity = class.code.severity();
+    let paint = match severity {
+        Severity::Critical => Paint::Critical,
+        Severity::Error => Paint::Error,
+        Severity::Warning => Paint::Warning,
+        Severity::Info => Paint::Faint,
+    };
+    let word = words::severity(severity).to_uppercase();
+    writeln!(out, "  {} {}", style.paint(paint, word), style.paint(Paint::Strong, class.code))?;
+    for finding in class.findings.iter().take(FINDINGS_SHOWN) {
+        writeln!(out, "    {}", words::heading(finding))?;
+        writeln!(out, "{}", wrap("      ", &words::fault(finding)))?;
+        write_paths(out, finding)?;
+    }
+    if let Some(more) = class.findings.len().checked_sub(FINDINGS_SHOWN).filter(|more| *more > 0) {
+        writeln!(out, "    and {} more of these (--format json lists all)", thousands(more as u64))?;
+    }
+    write_names(out, "containers", &class.containers)?;
+    if class.findings.iter().all(|finding| finding.blast.images.is_empty()) {
+        write_names(out, "namespaces", &class.namespaces)?;
+    }
+    writeln!(out, "{}", style.paint(Paint::Faint, wrap("    -> ", &class.advice)))
+}
+
+fn write_paths(out: &mut dyn Write, finding: &Finding) -> io::Result<()> {
+    let FindingKind::SnapshotDiffers(damage) = &finding.kind else { return Ok(()) };
+    let (paths, beyond) = words::differences(damage, PATHS_SHOWN);
+    for path in paths {
+        writeln!(out, "        {path}")?;
+    }
+    if beyond > 0 {
+        writeln!(out, "        and {} more (--format json lists them)", thousands(beyond))?;
+    }
+    Ok(())
+}
+
+fn write_names(out: &mut dyn Write, what: &str, names: &[String]) -> io::Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{}", wrap(&format!("    {what}: "), &names.join(", ")))
+}
+
+fn write_verdict(out: &mut dyn Write, report: &Report, strict: bool, style: Style) -> io::Result<()> {
+    let (paint, text) = match (report.outcome(strict), report.is_complete()) {
+        (Outcome::Clean, _) if report.findings.is_empty() => (Paint::Good, "CLEAN: nothing is wrong."),
+        (Outcome::Clean, _) => (Paint::Good, "CLEAN: no damage (warnings count with --strict only)."),
+        (Outcome::Damaged, true) => (Paint::Error, "DAMAGED."),
+        (Outcome::Damaged, false) => (Paint::Error, "DAMAGED, and not everything could be checked."),
+        (Outcome::Incomplete, _) => (Paint::Warning, "INCOMPLETE: not everything could be checked."),
+    };
+    writeln!(out, "{}", style.paint(paint, text))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! What was found and what was looked at, in numbers. All of them are counted here, from the report.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+
+use verifier_core::finding::{Finding, Severity, Subject};
+use verifier_core::report::Report;
+
+use crate::render::{count, count_of, rate, size, span, thousands, wrap};
+use crate::words;
+
+/// How many things that could not be looked at are named one by one.
+const GAPS_SHOWN: usize = 10;
+
+/// Writes what was found, what was checked and what was not.
+pub(super) fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+    if !report.findings.is_empty() {
+        writeln!(out, "{}", wrap("Found ", &format!("{}.", found(&report.findings))))?;
+    }
+    let coverage = &report.coverage;
+    let bytes = coverage.blobs.bytes.saturating_add(coverage.snapshots.bytes);
+    let speed = rate(bytes, report.elapsed).filter(|_| bytes > 0).map(|rate| format!(" ({rate})"));
+    writeln!(
+        out,
+        "Checked {} and {}, {} in {}{}.",
+        count(coverage.blobs.checked, "blob"),
+        count(coverage.snapshots.checked, "snapshot"),
+        size(bytes),
+        span(report.elapsed),
+        speed.unwrap_or_default()
+    )?;
+    write_left_out(out, report)?;
+    write_gaps(out, report)
+}
+
+/// `2 errors, 1 warning; they reach 3 images and 1 container`.
+pub(super) fn found(findings: &[Finding]) -> String {
+    let of = |severity| findings.iter().filter(|finding| finding.severity() == severity).count();
+    let severities = [
+        (Severity::Critical, "critical finding"),
+        (Severity::Error, "error"),
+        (Severity::Warning, "warning"),
+        (Severity::Info, "note"),
+    ];
+    let counts: Vec<String> = severities
+        .into_iter()
+        .filter(|(severity, _)| of(*severity) > 0)
+        .map(|(severity, word)| count_of(of(severity), word))
+        .collect();
+    if counts.is_empty() {
+        return "nothing wrong".into();
+    }
+    let images: BTreeSet<_> = findings.iter().flat_map(|finding| &finding.blast.images).collect();
+    let containers: BTreeSet<_> = findings.iter().flat_map(|finding| &finding.blast.containers).collect();
+    let (images, containers) = (count_of(images.len(), "image"), count_of(containers.len(), "container"));
+    format!("{}; reached: {images}, {containers}", counts.join(", "))
+}
+
+/// What stores are like: snapshots without a layer and so on, counted by reason.
+fn write_left_out(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+    let mut reasons: BTreeMap<(&str, String), u64> = BTreeMap::new();
+    for unverified in report.coverage.unverified.iter().filter(|one| !one.reason.is_failure()) {
+        *reasons.entry((kind(&unverified.subject), words::reason(&unverified.reason))).or_default() += 1;
+    }
+    for ((kind, reason), number) in reasons {
+        writeln!(out, "{}", wrap("Not verifiable: ", &format!("{}: {reason}.", count(number, kind))))?;
+    }
+    Ok(())
+}
+
+/// What should have been looked at and could not.
+fn write_gaps(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+    let gaps: Vec<_> = report.coverage.unverified.iter().filter(|one| one.reason.is_failure()).collect();
+    for gap in gaps.iter().take(GAPS_SHOWN) {
+        writeln!(out, "Not checked: {}: {}.", words::subject(&gap.subject), words::reason(&gap.reason))?;
+    }
+    match gaps.len().checked_sub(GAPS_SHOWN) {
+        Some(more @ 1..) => {
+            writeln!(out, "Not checked: {} more (--format json lists all).", thousands(more as u64))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn kind(subject: &Subject) -> &'static str {
+    match subject {
+        Subject::Blob { .. } => "blob",
+        Subject::Image { .. } => "image",
+        Subject::Ingest { .. } => "ingest",
+        Subject::Snapshot { .. } => "snapshot",
+        Subject::Database { .. } => "database",
+        Subject::Record { .. } => "record",
+        Subject::Store => "store",
+        _ => "path",
+    }
+}

@@ -1,0 +1,15 @@
+//! From a report to bytes: one file per format, each over any writer.
+
+pub(crate) mod human;
+pub(crate) mod json;
+pub(crate) mod roots;
+
+mod progress;
+mod style;
+mod text;
+
+pub(crate) use progress::Progress;
+pub(crate) use style::{Paint, Style};
+pub(crate) use text::{
+    count, count_of, errno, escape, escape_path, exact, rate, size, span, thousands, wrap,
+};

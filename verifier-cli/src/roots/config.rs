@@ -1,0 +1,140 @@
+//! The `root` that configuration files name.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::Machine;
+
+/// More files than any configuration imports.
+const FILES: usize = 100;
+
+/// What of containerd's configuration matters here (cmd/containerd/server/config/config.go).
+#[derive(Deserialize)]
+struct Config {
+    #[serde(default)]
+    root: PathBuf,
+    #[serde(default)]
+    imports: Vec<String>,
+}
+
+/// The root that containerd's configuration file `file` sets, by itself or through what it imports.
+///
+/// As containerd does it: imports come after the file that names them, and the last file that sets a root wins.
+pub(super) fn containerd_root(machine: &Machine, file: &Path) -> Option<PathBuf> {
+    let mut root = None;
+    let mut files = VecDeque::from([file.to_path_buf()]);
+    let mut seen = Vec::new();
+    while let Some(file) = files.pop_front() {
+        let Some(file) = machine.canonical(&file) else { continue };
+        if seen.len() == FILES || seen.contains(&file) {
+            continue;
+        }
+        if let Some(config) = parse(machine, &file) {
+            if config.root.is_absolute() {
+                root = Some(config.root);
+            }
+            for import in config.imports {
+                files.extend(imported(machine, &file, &import));
+            }
+        }
+        seen.push(file);
+    }
+    root
+}
+
+fn parse(machine: &Machine, file: &Path) -> Option<Config> {
+    toml::from_str(std::str::from_utf8(&machine.read(file)?).ok()?).ok()
+}
+
+/// The files that `import` in `file` names; a `*` may stand in the last part of its path.
+fn imported(machine: &Machine, file: &Path, import: &str) -> Vec<PathBuf> {
+    let path = file.parent().unwrap_or(Path::new("/")).join(import);
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
+        return Vec::new();
+    };
+    let Some((head, tail)) = name.split_once('*') else { return vec![path] };
+    let names = machine.list(folder).into_iter().filter(|name| {
+        name.to_str().and_then(|name| name.strip_prefix(head)).is_some_and(|rest| rest.ends_with(tail))
+    });
+    names.map(|name| folder.join(name)).collect()
+}
+
+/// Docker's `data-root`, from its `daemon.json`.
+pub(super) fn docker_data_root(machine: &Machine, file: &Path) -> Option<PathBuf> {
+    #[derive(Deserialize)]
+    struct Daemon {
+        #[serde(rename = "data-root")]
+        data_root: PathBuf,
+    }
+    let daemon: Daemon = serde_json::from_slice(&machine.read(file)?).ok()?;
+    daemon.data_root.is_absolute().then_some(daemon.data_root)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine(files: &[(&str, &str)]) -> (tempfile::TempDir, Machine) {
+        let mount = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = mount.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let machine = Machine::at(mount.path());
+        (mount, machine)
+    }
+
+    fn root(files: &[(&str, &str)]) -> Option<String> {
+        let (_mount, machine) = machine(files);
+        let root = containerd_root(&machine, Path::new("/etc/containerd/config.toml"));
+        root.map(|root| root.to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn the_root_is_the_top_level_one() {
+        let own = "version = 3\nroot = \"/data/c\"\n[plugins.'io.containerd.x']\n  root = \"/other\"\n";
+        assert_eq!(root(&[("etc/containerd/config.toml", own)]).as_deref(), Some("/data/c"));
+        for none in [
+            "",
+            "version = 2\n[plugins.x]\nroot = \"/other\"",
+            "root = \"\"",
+            "root = \"here\"",
+            "][",
+            "root=1",
+        ] {
+            assert_eq!(root(&[("etc/containerd/config.toml", none)]), None, "{none}");
+        }
+        assert_eq!(root(&[]), None);
+    }
+
+    #[test]
+    fn imports_come_later_and_win() {
+        let files = [
+            (
+                "etc/containerd/config.toml",
+                "root = \"/first\"\nimports = [\"conf.d/*.toml\", \"/etc/c.toml\"]\n",
+            ),
+            ("etc/containerd/conf.d/10.toml", "root = \"/ten\"\n"),
+            ("etc/containerd/conf.d/20.toml", "imports = [\"../config.toml\", \"20.toml\"]\n"),
+            ("etc/containerd/conf.d/30.conf", "root = \"/wrong\"\n"),
+        ];
+        assert_eq!(root(&files).as_deref(), Some("/ten"));
+        let more = [files.as_slice(), &[("etc/c.toml", "root = \"/last\"\n")]].concat();
+        assert_eq!(root(&more).as_deref(), Some("/last"));
+    }
+
+    #[test]
+    fn docker_says_where_its_data_is() {
+        let data_root = |text| {
+            let (_mount, machine) = machine(&[("etc/docker/daemon.json", text)]);
+            docker_data_root(&machine, Path::new("/etc/docker/daemon.json"))
+        };
+        assert_eq!(data_root(r#"{"data-root": "/d", "debug": true}"#), Some("/d".into()));
+        for none in ["{}", r#"{"data-root": 1}"#, r#"{"data-root": "d"}"#, ""] {
+            assert_eq!(data_root(none), None, "{none}");
+        }
+    }
+}

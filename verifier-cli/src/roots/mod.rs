@@ -1,0 +1,15 @@
+//! The containerd roots of a machine.
+//!
+//! Where to look is containerd's, k3s's, rke2's, k0s's, microk8s's and Docker's defaults, the configuration files that
+//! are there, and what running processes name on their command lines. A folder that several of these lead to, or that
+//! a symbolic link leads to, is one root.
+
+mod config;
+mod find;
+mod machine;
+mod process;
+mod state;
+
+pub(crate) use find::{Choice, Root, Source, choose, find};
+pub(crate) use machine::Machine;
+pub(crate) use state::State;

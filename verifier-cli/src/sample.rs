@@ -1,0 +1,219 @@
+//! One finding of each kind, for tests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use verifier_core::digest::{ChainId, DiffId, Digest};
+use verifier_core::finding::{
+    BlastRadius, Code, Finding, FindingKind, Named, Role, StaleIngest, Subject, TreeDamage, Unparsable,
+    Unusable, Usage,
+};
+use verifier_core::io::FileKind;
+use verifier_core::report::{Coverage, Depth, Mode, Reason, Report, Tally, Unverified};
+use verifier_core::verify::tree::Difference;
+
+/// A digest whose hex is this digit throughout.
+pub(crate) fn digest(digit: char) -> Digest {
+    format!("sha256:{}", digit.to_string().repeat(64)).parse().unwrap()
+}
+
+pub(crate) fn named(namespace: &str, name: &str) -> Named {
+    Named { namespace: namespace.into(), name: name.into() }
+}
+
+fn blob() -> Subject {
+    Subject::Blob { digest: digest('a') }
+}
+
+fn image() -> Subject {
+    Subject::Image { namespace: "default".into(), name: "docker.io/library/app:1".into() }
+}
+
+pub(crate) fn snapshot(id: u64) -> Subject {
+    let key = format!("default/{id}/{}", digest('c'));
+    Subject::Snapshot { snapshotter: "overlayfs".into(), key, id }
+}
+
+fn meta_db() -> PathBuf {
+    "io.containerd.metadata.v1.bolt/meta.db".into()
+}
+
+fn database() -> Subject {
+    Subject::Database { path: meta_db() }
+}
+
+/// A subject of each kind.
+pub(crate) fn subjects() -> Vec<Subject> {
+    let path = ["v1", "default", "images", "x"].map(str::to_owned).to_vec();
+    vec![
+        Subject::Store,
+        blob(),
+        image(),
+        Subject::Ingest { folder: "0123abcd".into() },
+        snapshot(3),
+        database(),
+        Subject::Record { database: meta_db(), path },
+        Subject::Path { path: "io.containerd.content.v1.content/blobs".into() },
+    ]
+}
+
+/// A reason of each kind.
+pub(crate) fn reasons() -> Vec<Reason> {
+    vec![
+        Reason::UnknownAlgorithm,
+        Reason::LayerDiscarded,
+        Reason::LayerNotPulled,
+        Reason::NoLayer,
+        Reason::UnknownSnapshotter { snapshotter: "stargz".into() },
+        Reason::NotComparable { what: "owners".into() },
+        Reason::LayerDamaged,
+        Reason::LowerMissing,
+        Reason::StoppedEarly { why: "a surplus".into() },
+        Reason::Interrupted,
+        Reason::PermissionDenied,
+        Reason::KeptChanging,
+        Reason::System { errno: 5 },
+    ]
+}
+
+pub(crate) fn unverified(reason: Reason) -> Unverified {
+    Unverified { subject: snapshot(3), reason }
+}
+
+/// A tree damaged in two paths, of which one is listed.
+pub(crate) fn tree_damage() -> TreeDamage {
+    TreeDamage {
+        chain_id: ChainId(digest('c')),
+        layer: digest('a'),
+        healable: true,
+        paths: 2,
+        counts: BTreeMap::from([("content", 1), ("mode", 1)]),
+        differences: vec![Difference { path: "usr/bin/bash".into() }],
+        left_out: 1,
+    }
+}
+
+/// A finding of each kind. A new code without a sample fails every test that goes through all of them.
+pub(crate) fn finding(code: Code) -> Finding {
+    let (kind, subject) = match code {
+        Code::BlobMissing
+        | Code::BlobDigestMismatch
+        | Code::BlobSizeMismatch
+        | Code::BlobUnreadable
+        | Code::BlobNotRegular
+        | Code::BlobUnreferenced
+        | Code::BlobUnreferencedCorrupt
+        | Code::BlobRecordSizeWrong => (blob_kind(code), blob()),
+        Code::BlobNameInvalid => {
+            let path = "io.containerd.content.v1.content/blobs/sha256/x.bad".into();
+            (FindingKind::BlobNameInvalid { found: FileKind::File }, Subject::Path { path })
+        }
+        Code::ImageTargetMissing => (FindingKind::ImageTargetMissing { target: digest('b') }, image()),
+        Code::ImageConfigMissing => {
+            (FindingKind::ImageConfigMissing { manifest: digest('a'), config: digest('b') }, image())
+        }
+        Code::ManifestUnparsable => {
+            let why = Unparsable::Json { error: "EOF".into() };
+            (FindingKind::ManifestUnparsable { role: Role::Manifest, why }, blob())
+        }
+        Code::LayerDiffIdMismatch => {
+            let (expected, actual) = (DiffId(digest('b')), DiffId(digest('d')));
+            (FindingKind::LayerDiffIdMismatch { expected, actual }, blob())
+        }
+        Code::LayerInvalid => (FindingKind::LayerInvalid { error: "corrupt deflate stream".into() }, blob()),
+        Code::IngestStale => {
+            let subject = Subject::Ingest { folder: "0123abcd".into() };
+            (FindingKind::IngestStale { why: StaleIngest::NoRecord, size_bytes: 3000 }, subject)
+        }
+        Code::SnapshotFolderMissing | Code::SnapshotUsageDiffers | Code::SnapshotDiffers => {
+            (snapshot_kind(code), snapshot(3))
+        }
+        other => metadata_kind(other),
+    };
+    let namespaces = BTreeSet::from(["default".to_owned()]);
+    let images = BTreeSet::from([named("default", "docker.io/library/app:1")]);
+    let containers = BTreeSet::from([named("default", "web")]);
+    Finding { kind, subject, blast: BlastRadius { namespaces, images, containers } }
+}
+
+fn blob_kind(code: Code) -> FindingKind {
+    let role = Some(Role::Layer);
+    match code {
+        Code::BlobMissing => FindingKind::BlobMissing { role, size_bytes: Some(2048) },
+        Code::BlobDigestMismatch => FindingKind::BlobDigestMismatch {
+            role,
+            actual: digest('b'),
+            size_bytes: 2048,
+            recorded_size_bytes: Some(2048),
+        },
+        Code::BlobSizeMismatch => {
+            FindingKind::BlobSizeMismatch { role, recorded_size_bytes: 2048, size_bytes: 1000 }
+        }
+        Code::BlobUnreadable => FindingKind::BlobUnreadable { role, errno: 5 },
+        Code::BlobNotRegular => FindingKind::BlobNotRegular { role, found: FileKind::Fifo },
+        Code::BlobUnreferenced => FindingKind::BlobUnreferenced { size_bytes: 2048 },
+        Code::BlobUnreferencedCorrupt => {
+            FindingKind::BlobUnreferencedCorrupt { actual: digest('b'), size_bytes: 2048 }
+        }
+        _ => FindingKind::BlobRecordSizeWrong { recorded_size_bytes: 1, size_bytes: 2048 },
+    }
+}
+
+fn snapshot_kind(code: Code) -> FindingKind {
+    match code {
+        Code::SnapshotFolderMissing => {
+            FindingKind::SnapshotFolderMissing { chain_id: Some(ChainId(digest('c'))), healable: true }
+        }
+        Code::SnapshotUsageDiffers => FindingKind::SnapshotUsageDiffers {
+            recorded: Usage { inodes: 10, size_bytes: 40960 },
+            actual: Usage { inodes: 10, size_bytes: 8192 },
+        },
+        _ => FindingKind::SnapshotDiffers(Box::new(tree_damage())),
+    }
+}
+
+fn metadata_kind(code: Code) -> (FindingKind, Subject) {
+    match code {
+        Code::MetadataValueInvalid => {
+            let path = ["v1", "default", "images", "x"].map(str::to_owned).to_vec();
+            let error = "not a time".into();
+            (FindingKind::MetadataValueInvalid { error }, Subject::Record { database: meta_db(), path })
+        }
+        Code::MetadataUnusable => {
+            (FindingKind::MetadataUnusable { why: Unusable::Empty, blobs: 4, snapshots: 1 }, database())
+        }
+        Code::SnapshotterDatabaseUnusable => {
+            let why = Unusable::NotRegular { found: FileKind::Folder };
+            (FindingKind::SnapshotterDatabaseUnusable { why }, database())
+        }
+        Code::BoltMetaInvalid => {
+            (FindingKind::BoltMetaInvalid { error: "checksum".into(), used_txid: 7 }, database())
+        }
+        Code::BoltPageInvalid => {
+            let bucket = ["v1", "default"].map(str::to_owned).to_vec();
+            let error = "branch page with no element".into();
+            (FindingKind::BoltPageInvalid { pgid: 9, bucket, error }, database())
+        }
+        Code::PathUnreadable => {
+            let path = "io.containerd.content.v1.content/blobs".into();
+            (FindingKind::PathUnreadable { errno: 5 }, Subject::Path { path })
+        }
+        other => panic!("no sample finding of {other}: add one"),
+    }
+}
+
+/// A report of a run of one and a half seconds that found `findings`.
+pub(crate) fn report(findings: Vec<Finding>) -> Report {
+    let mut report = Report {
+        root: "/var/lib/containerd".into(),
+        mode: Mode::Stopped,
+        depth: Depth::Full,
+        findings,
+        coverage: Coverage::default(),
+        elapsed: Duration::from_millis(1500),
+    };
+    report.coverage.blobs = Tally { checked: 4, skipped: 0, bytes: 3 << 20 };
+    report.coverage.snapshots = Tally { checked: 2, skipped: 1, bytes: 1 << 20 };
+    report
+}

@@ -1,0 +1,52 @@
+//! The operator's words: the one place where a finding becomes a sentence.
+
+mod advice;
+mod evidence;
+mod message;
+mod page;
+mod reason;
+
+pub(crate) use advice::advice;
+pub(crate) use evidence::{actual, expected, place};
+pub(crate) use message::{differences, fault, heading, message, named, subject};
+pub(crate) use page::{nearest, page, title};
+pub(crate) use reason::reason;
+
+use verifier_core::finding::Severity;
+use verifier_core::report::{Depth, Mode, Outcome};
+
+/// A severity's name.
+pub(crate) fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => "info",
+        Severity::Warning => "warning",
+        Severity::Error => "error",
+        Severity::Critical => "critical",
+    }
+}
+
+/// A depth's name.
+pub(crate) fn depth(depth: Depth) -> &'static str {
+    match depth {
+        Depth::Quick => "quick",
+        Depth::Blobs => "blobs",
+        Depth::Full => "full",
+    }
+}
+
+/// A mode's name.
+pub(crate) fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Stopped => "stopped",
+        Mode::Live => "live",
+    }
+}
+
+/// An outcome's name.
+pub(crate) fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Clean => "clean",
+        Outcome::Damaged => "damaged",
+        Outcome::Incomplete => "incomplete",
+    }
+}

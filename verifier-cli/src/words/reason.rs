@@ -1,0 +1,27 @@
+//! Why something was not verified.
+
+use verifier_core::report::Reason;
+
+use crate::render::{errno, escape};
+
+/// Why, in a few words.
+pub(crate) fn reason(reason: &Reason) -> String {
+    match reason {
+        Reason::UnknownAlgorithm => "digests of that algorithm cannot be computed here".into(),
+        Reason::LayerDiscarded => "the layer was discarded after unpacking, or never needed".into(),
+        Reason::LayerNotPulled => "neither the layer nor its snapshot is here: only a part was pulled".into(),
+        Reason::NoLayer => "no layer made it: committed by hand, or a build's cache".into(),
+        Reason::UnknownSnapshotter { snapshotter } => {
+            format!("snapshots of {} cannot be read here", escape(snapshotter))
+        }
+        Reason::NotComparable { what } => format!("cannot be compared: {}", escape(what)),
+        Reason::LayerDamaged => "the layer's own blob is damaged".into(),
+        Reason::LowerMissing => "snapshots below it are missing".into(),
+        Reason::StoppedEarly { why } => format!("not read to the end: {}", escape(why)),
+        Reason::Interrupted => "the run was stopped".into(),
+        Reason::PermissionDenied => "permission denied".into(),
+        Reason::KeptChanging => "it kept changing".into(),
+        Reason::System { errno: number } => errno(*number),
+        other => escape(format!("{other:?}")),
+    }
+}
