@@ -156,9 +156,9 @@ mod tests {
     fn the_line() {
         let (gib, second) = (1 << 30, Duration::from_secs(1));
         for (total, bytes, elapsed, found, expected) in [
-            (0, 0, second / 4, 0, "verify 0.25 s"),
+            (0, 0, second / 4, 0, "verify 250 ms"),
             (0, gib, second * 2, 0, "verify 1.0 GiB, 512 MiB/s"),
-            (gib * 2, 0, second / 2, 0, "verify [          ]   0%  0 B of 2.0 GiB, 0.50 s"),
+            (gib * 2, 0, second / 2, 0, "verify [          ]   0%  0 B of 2.0 GiB, 500 ms"),
             (gib * 2, gib, second / 4, 1, "verify [#####     ]  50%  1.0 GiB of 2.0 GiB, 1 finding"),
             (
                 gib * 2,

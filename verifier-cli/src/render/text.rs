@@ -80,10 +80,10 @@ pub(crate) fn exact(bytes: u64) -> String {
     count(bytes, "byte")
 }
 
-/// A time span: `0.04 s`, `12.3 s`, `4 min 7 s`, `2 h 5 min`.
+/// A time span: `40 ms`, `12.3 s`, `4 min 7 s`, `2 h 5 min`.
 pub(crate) fn span(time: Duration) -> String {
     match time.as_secs() {
-        0 => format!("{:.2} s", time.as_secs_f64()),
+        0 => format!("{} ms", time.as_millis()),
         1..60 => format!("{:.1} s", time.as_secs_f64()),
         seconds @ 60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
         seconds => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
@@ -154,7 +154,7 @@ mod tests {
         let sizes = [0, 1023, 1024, 1536, 104_857_600, 1 << 40, u64::MAX].map(size);
         assert_eq!(sizes, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "100 MiB", "1.0 TiB", "16383 PiB"]);
         let spans = [40, 12_340, 247_000, 7_500_000].map(|ms| span(Duration::from_millis(ms)));
-        assert_eq!(spans, ["0.04 s", "12.3 s", "4 min 7 s", "2 h 5 min"]);
+        assert_eq!(spans, ["40 ms", "12.3 s", "4 min 7 s", "2 h 5 min"]);
         assert_eq!(rate(3 << 20, Duration::from_millis(1500)).as_deref(), Some("2.0 MiB/s"));
         assert_eq!(rate(1, Duration::ZERO), None);
         assert_eq!(errno(5), "Input/output error");
