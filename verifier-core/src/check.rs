@@ -1,9 +1,8 @@
 //! The whole pipeline in one call.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::digest::Digest;
 use crate::event::{Event, Interrupt, Observer, Phase};
 use crate::finding::{Code, Finding, Subject};
 use crate::plan::Plan;
@@ -135,17 +134,13 @@ impl Look<'_> {
     fn confirm(&self, before: &Inventory, examination: &mut Examination) -> Result<(), CheckError> {
         self.wait();
         let inventory = scan(self.store, self.interrupt);
-        let Ok(mut plan) = Plan::new(&inventory, self.options) else {
+        let subjects =
+            examination.candidates.iter().map(|candidate| candidate.finding.subject.clone()).collect();
+        let Ok(plan) = Plan::only(&inventory, self.options, &subjects) else {
             // The namespace or image that was asked for has gone: so has what was found in it.
             examination.candidates.clear();
             return Ok(());
         };
-        let blobs: BTreeMap<Digest, ()> = examination
-            .candidates
-            .iter()
-            .filter_map(|candidate| blob_of(&candidate.finding.subject))
-            .collect();
-        plan.only_blobs(&blobs);
         self.observer.event(Event::Began { phase: Phase::Confirm, bytes_total: plan.bytes() });
         let again =
             examine(self.store, &inventory, &plan, self.options.threads, self.observer, self.interrupt);
@@ -163,13 +158,6 @@ impl Look<'_> {
         while Instant::now() < end && !self.interrupt.is_raised() {
             std::thread::sleep(Duration::from_millis(50));
         }
-    }
-}
-
-fn blob_of(subject: &Subject) -> Option<(Digest, ())> {
-    match subject {
-        Subject::Blob { digest } => Some((digest.clone(), ())),
-        _ => None,
     }
 }
 

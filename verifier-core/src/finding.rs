@@ -405,7 +405,7 @@ pub enum FindingKind {
 }
 
 /// What a snapshot occupies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Usage {
     /// Unique inodes, the top folder included.
     pub inodes: u64,

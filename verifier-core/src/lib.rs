@@ -21,6 +21,7 @@ pub mod oci;
 pub mod plan;
 pub mod report;
 pub mod scan;
+pub mod snapshot;
 pub mod verify;
 
 mod check;

@@ -26,6 +26,20 @@ impl fmt::Display for ChainId {
     }
 }
 
+impl ChainId {
+    /// The ChainID of a base layer.
+    #[must_use]
+    pub fn base(diff_id: &DiffId) -> ChainId {
+        ChainId(diff_id.0.clone())
+    }
+
+    /// The ChainID of the stack that has one more layer on top of this one.
+    #[must_use]
+    pub fn above(&self, diff_id: &DiffId) -> ChainId {
+        ChainId(Hasher::digest(&Algorithm::Sha256, format!("{self} {diff_id}").as_bytes()))
+    }
+}
+
 /// The ChainID of each layer of a stack, the base's first.
 pub fn chain_ids(diff_ids: &[DiffId]) -> Vec<ChainId> {
     let mut chain: Vec<ChainId> = Vec::with_capacity(diff_ids.len());

@@ -89,6 +89,8 @@ pub struct Stat {
     pub rdev: u64,
     /// When its bytes last changed.
     pub mtime: Time,
+    /// When anything about it last changed; the kernel's clock alone sets it.
+    pub ctime: Time,
 }
 
 #[allow(
@@ -108,10 +110,12 @@ impl From<rustix::fs::Stat> for Stat {
             ino: stat.st_ino,
             nlink: u64::from(stat.st_nlink),
             rdev: stat.st_rdev,
-            mtime: Time {
-                seconds: stat.st_mtime,
-                nanoseconds: u32::try_from(stat.st_mtime_nsec).unwrap_or(0),
-            },
+            mtime: time(stat.st_mtime, stat.st_mtime_nsec),
+            ctime: time(stat.st_ctime, stat.st_ctime_nsec),
         }
     }
+}
+
+fn time(seconds: i64, nanoseconds: impl TryInto<u32>) -> Time {
+    Time { seconds, nanoseconds: nanoseconds.try_into().unwrap_or(0) }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::bolt::{OpenError, PageFault, ViewError, Visitor, consistent};
+use crate::bolt::{MetaFault, OpenError, PageFault, ViewError, Visitor, consistent};
 use crate::finding::Unusable;
 use crate::io::{Folder, NotRegular, ReadAt};
 
@@ -94,6 +94,17 @@ fn read_pages<V: Visitor, T>(source: &dyn ReadAt, begin: fn() -> V, finish: fn(V
         Err(ViewError::Busy { .. }) => DatabaseState::KeptChanging,
         Err(ViewError::Open(OpenError::Empty)) => DatabaseState::Unusable(Unusable::Empty),
         Err(ViewError::Open(OpenError::Io(error))) => DatabaseState::Unreadable(error),
+        Err(ViewError::Open(OpenError::NoValidMeta { faults })) if let Some(errno) = unreadable(&faults) => {
+            DatabaseState::Unreadable(io::Error::from_raw_os_error(errno))
+        }
         Err(ViewError::Open(error)) => DatabaseState::Unusable(Unusable::NoMeta { error: error.to_string() }),
     }
+}
+
+/// The error of a meta page that could not even be read: that is the medium's fault, and no reason to rebuild.
+fn unreadable(faults: &[MetaFault]) -> Option<i32> {
+    faults.iter().find_map(|fault| match fault {
+        MetaFault::Unreadable { errno } => *errno,
+        _ => None,
+    })
 }

@@ -10,6 +10,7 @@ use super::documents::Documents;
 use super::mode::mode_of;
 use crate::content::{Blobs, IngestFolder, list_blobs, list_ingests};
 use crate::event::Interrupt;
+use crate::finding::Unusable;
 use crate::io::{FileKind, Folder};
 use crate::metadata::{Metadata, MetadataVisitor, Snapshots, SnapshotterVisitor};
 use crate::report::Mode;
@@ -107,32 +108,33 @@ fn list_snapshotters(
     let mut snapshotters = BTreeMap::new();
     for name in names {
         let path = PathBuf::from(format!("{SNAPSHOTTER_PREFIX}{name}"));
-        match read_snapshotter(root, path.clone()) {
-            Ok(Some(snapshotter)) => drop(snapshotters.insert(name, snapshotter)),
-            Ok(None) => {}
+        match root.stat(&path) {
+            Ok(stat) if stat.kind == FileKind::Folder => {
+                snapshotters.insert(name, read_snapshotter(root, path, unreadable));
+            }
+            Ok(_) => {}
             Err(error) => unreadable.push((path, error)),
         }
     }
     snapshotters
 }
 
-fn read_snapshotter(root: &Folder, path: PathBuf) -> io::Result<Option<Snapshotter>> {
-    if root.stat(&path)?.kind != FileKind::Folder {
-        return Ok(None);
-    }
+fn read_snapshotter(root: &Folder, path: PathBuf, unreadable: &mut Vec<(PathBuf, io::Error)>) -> Snapshotter {
     let mut has_snapshots = false;
     for holder in ["snapshots", "active", "view"] {
-        let holder = match root.folder(path.join(holder)) {
-            Ok(holder) => holder,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                continue;
+        let holder = path.join(holder);
+        let listed = root.folder(&holder).and_then(|folder| {
+            folder.list(&mut |_| {
+                has_snapshots = true;
+                Ok(())
+            })
+        });
+        match listed {
+            Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                unreadable.push((holder, error));
             }
-            Err(error) => return Err(error),
-        };
-        holder.list(&mut |_| {
-            has_snapshots = true;
-            Ok(())
-        })?;
+            _ => {}
+        }
     }
     let database = read_database(
         root,
@@ -140,9 +142,8 @@ fn read_snapshotter(root: &Folder, path: PathBuf) -> io::Result<Option<Snapshott
         SnapshotterVisitor::default,
         SnapshotterVisitor::finish,
     );
-    let none =
-        matches!(database.state, DatabaseState::Unusable(crate::finding::Unusable::Absent)) && !has_snapshots;
-    Ok(Some(Snapshotter { path, database: (!none).then_some(database), has_snapshots }))
+    let none = matches!(database.state, DatabaseState::Unusable(Unusable::Absent)) && !has_snapshots;
+    Snapshotter { path, database: (!none).then_some(database), has_snapshots }
 }
 
 /// The error's number; `EIO` for one that has none.

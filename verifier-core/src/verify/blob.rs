@@ -124,7 +124,7 @@ impl Blob<'_> {
     }
 
     fn examine_bytes(&self, actual: &Digest, size_bytes: u64, into: &mut Examination) {
-        let wrong_size = self.recorded_size().filter(|recorded| *recorded != size_bytes);
+        let wrong_size = self.recorded_size_but(size_bytes);
         match (actual == self.digest, self.records.is_empty()) {
             (true, true) if !self.held => self.find(FindingKind::BlobUnreferenced { size_bytes }, into),
             (true, _) => {
@@ -148,8 +148,8 @@ impl Blob<'_> {
 
     /// Without the bytes, the length alone must do.
     fn examine_size(&self, size_bytes: u64, into: &mut Examination) {
-        match self.recorded_size() {
-            Some(recorded_size_bytes) if recorded_size_bytes != size_bytes => {
+        match self.recorded_size_but(size_bytes) {
+            Some(recorded_size_bytes) => {
                 let role = self.role();
                 self.find(FindingKind::BlobSizeMismatch { role, recorded_size_bytes, size_bytes }, into);
             }
@@ -200,6 +200,11 @@ impl Blob<'_> {
 
     fn recorded_size(&self) -> Option<u64> {
         self.records.iter().find_map(|record| record.size_bytes)
+    }
+
+    /// The size that some namespace's record gives, if it is another than `size_bytes`.
+    fn recorded_size_but(&self, size_bytes: u64) -> Option<u64> {
+        self.records.iter().filter_map(|record| record.size_bytes).find(|recorded| *recorded != size_bytes)
     }
 
     fn role(&self) -> Option<crate::finding::Role> {

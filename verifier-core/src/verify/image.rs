@@ -19,6 +19,19 @@ pub(super) fn examine(
     scope: &Scope,
     into: &mut Examination,
 ) {
+    // A record that is not seen proves nothing when some may have been on a page that is lost.
+    if inventory.has_all_records() {
+        examine_records(inventory, references, scope, into);
+    }
+    examine_documents(inventory, references, scope, into);
+}
+
+fn examine_records(
+    inventory: &Inventory,
+    references: &References<'_>,
+    scope: &Scope,
+    into: &mut Examination,
+) {
     for (namespace, records) in &inventory.metadata().namespaces {
         for (name, image) in &records.images {
             let Some(target) = image.target.digest.as_ref().filter(|_| scope.has_image(namespace, name))
@@ -35,7 +48,6 @@ pub(super) fn examine(
             }
         }
     }
-    examine_documents(inventory, references, scope, into);
 }
 
 /// Documents with the right digest that are no documents. One with a wrong digest, or none at all, is the blob check's.

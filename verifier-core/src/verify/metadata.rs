@@ -71,7 +71,7 @@ fn examine_values(database: &Path, invalid: &[InvalidValue], into: &mut Examinat
         // v1/<namespace>/… in meta.db, v1/snapshots/<namespace>/<seq>/<key> in metadata.db.
         let namespace = match value.path.as_slice() {
             [_, snapshots, key, ..] if snapshots == "snapshots" => key.split('/').next().map(str::to_owned),
-            [_, namespace, ..] => Some(namespace.clone()),
+            [_, namespace, _, ..] => Some(namespace.clone()),
             _ => None,
         };
         let blast = BlastRadius { namespaces: namespace.into_iter().collect(), ..BlastRadius::default() };

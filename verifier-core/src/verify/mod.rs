@@ -13,6 +13,7 @@ mod ingest;
 mod metadata;
 mod references;
 mod rehash;
+mod snapshot;
 mod work;
 
 use crate::event::{Interrupt, Observer};
@@ -32,7 +33,13 @@ pub(crate) fn examine(
     interrupt: &Interrupt,
 ) -> Examination {
     let mut examination = Examination::default();
-    let rehashed = rehash::rehash(store.folder(), &plan.blobs, threads, observer, interrupt);
+    let root = store.folder();
+    let rootless = root.stat("").is_ok_and(|stat| stat.uid != 0);
+    let eye = snapshot::Eye { root, depth: plan.depth, threads, rootless, observer, interrupt };
+    let looked = eye.look_at(plan);
+    let mut rehashed = snapshot::digests(plan, &looked);
+    let blobs = plan.blobs_left(rehashed.keys());
+    rehashed.extend(rehash::rehash(root, &blobs, threads, observer, interrupt));
     let references = references::References::new(inventory);
     metadata::examine(inventory, &mut examination);
     for (path, error) in &inventory.unreadable {
@@ -42,6 +49,7 @@ pub(crate) fn examine(
     if inventory.meta_db.records().is_some() {
         blob::examine(inventory, &references, plan, &rehashed, &mut examination);
         image::examine(inventory, &references, &plan.scope, &mut examination);
+        snapshot::examine(plan, &looked, &references, &rehashed, &mut examination);
         if plan.scope.is_everything() && inventory.has_all_records() {
             ingest::examine(inventory, &mut examination);
         }

@@ -1,12 +1,10 @@
-//! Which checks, in which order, and what each costs. Pure: facts in, plan out.
+//! The part of a store that was asked for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::check::{CheckError, CheckOptions};
-use crate::digest::{Algorithm, ChainId, Digest};
-use crate::io::FileKind;
-use crate::report::Depth;
-use crate::scan::{DocumentState, Documents, Inventory, children};
+use crate::digest::{ChainId, Digest};
+use crate::scan::{Documents, Inventory, children};
 
 /// What a check is restricted to.
 #[derive(Debug, Clone, Default)]
@@ -117,63 +115,3 @@ fn reach(documents: &Documents, targets: Vec<Digest>, reached: &mut BTreeSet<Dig
     }
     chains
 }
-
-/// What will be read.
-#[derive(Debug, Default)]
-pub struct Plan {
-    /// What the check is restricted to.
-    pub scope: Scope,
-    /// How far it goes.
-    pub depth: Depth,
-    /// Blobs to rehash with their size in bytes, the largest first.
-    pub blobs: Vec<(Digest, u64)>,
-}
-
-impl Plan {
-    /// A plan for all that `options` ask for.
-    ///
-    /// # Errors
-    /// [`CheckError::NoSuch`] for a namespace or an image that is not in the store.
-    pub fn new(inventory: &Inventory, options: &CheckOptions) -> Result<Plan, CheckError> {
-        let scope = Scope::new(inventory, options)?;
-        let mut blobs = Vec::new();
-        if options.depth >= Depth::Blobs {
-            blobs.extend(inventory.blobs.files.iter().filter_map(|(digest, file)| {
-                let wanted = scope.has_blob(digest)
-                    && file.stat.kind == FileKind::File
-                    && !matches!(digest.algorithm(), Algorithm::Other(_))
-                    && !is_hashed(&inventory.documents, digest);
-                wanted.then(|| (digest.clone(), file.stat.size_bytes))
-            }));
-            // The largest first: no worker is left with a giant while the others are done.
-            blobs.sort_by(|(a, size_a), (b, size_b)| size_b.cmp(size_a).then_with(|| a.cmp(b)));
-        }
-        Ok(Plan { scope, depth: options.depth, blobs })
-    }
-
-    /// The bytes of content that will be read.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.blobs.iter().map(|(_, size_bytes)| size_bytes).sum()
-    }
-
-    /// Keeps of the plan only what concerns these blobs.
-    pub(crate) fn only_blobs(&mut self, wanted: &BTreeMap<Digest, ()>) {
-        self.blobs.retain(|(digest, _)| wanted.contains_key(digest));
-    }
-}
-
-/// Documents were hashed when they were read.
-fn is_hashed(documents: &Documents, digest: &Digest) -> bool {
-    let state = documents.facts.get(digest).map(|fact| &fact.state);
-    matches!(
-        state,
-        Some(
-            DocumentState::Parsed(_)
-                | DocumentState::WrongDigest { .. }
-                | DocumentState::Unparsable(Unparsable::Json { .. })
-        )
-    )
-}
-
-use crate::finding::Unparsable;

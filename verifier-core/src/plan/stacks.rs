@@ -1,0 +1,66 @@
+//! Which layer made a committed snapshot.
+//!
+//! A snapshot that was unpacked from a layer has the ChainID of its stack for a name. The images' configs tell most of
+//! them. Where the image is gone and only a container holds the snapshot, the layer's blob may still be here, with its
+//! DiffID in the label `containerd.io/uncompressed`: the ChainID of the parent and that DiffID must hash to the name.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use crate::digest::{ChainId, DiffId, Digest};
+use crate::oci::Descriptor;
+use crate::scan::{Inventory, LayerOfChain};
+
+const UNCOMPRESSED: &str = "containerd.io/uncompressed";
+
+/// ChainIDs that are tried at most to find layers by their labels: more would only be tried for a store made to waste time.
+const TRIES: usize = 1_000_000;
+
+pub(super) struct Stacks<'a> {
+    chains: &'a BTreeMap<ChainId, LayerOfChain>,
+    labelled: BTreeMap<DiffId, Vec<Digest>>,
+    tries_left: usize,
+}
+
+impl<'a> Stacks<'a> {
+    pub(super) fn new(inventory: &'a Inventory) -> Self {
+        let mut labelled: BTreeMap<DiffId, Vec<Digest>> = BTreeMap::new();
+        for namespace in inventory.metadata().namespaces.values() {
+            for (digest, record) in &namespace.blobs {
+                let diff_id = record.labels.get(UNCOMPRESSED).and_then(|label| label.parse().ok());
+                if let Some(diff_id) = diff_id {
+                    labelled.entry(DiffId(diff_id)).or_default().push(digest.clone());
+                }
+            }
+        }
+        Stacks { chains: &inventory.documents.chains, labelled, tries_left: TRIES }
+    }
+
+    /// The layer of the snapshot `chain_id` that builds on `parent`.
+    pub(super) fn layer(
+        &mut self,
+        chain_id: &ChainId,
+        parent: Option<&ChainId>,
+    ) -> Option<Cow<'a, LayerOfChain>> {
+        if let Some(layer) = self.chains.get(chain_id) {
+            return Some(Cow::Borrowed(layer));
+        }
+        let diff_id = match parent {
+            None => Some(DiffId(chain_id.0.clone())),
+            Some(parent) => self.find(chain_id, parent),
+        }?;
+        let blobs = self.labelled.get(&diff_id)?.iter().map(|digest| Descriptor {
+            // Both sniffed, as containerd does for Docker's types.
+            media_type: "application/vnd.docker.image.rootfs.diff.tar.gzip".into(),
+            digest: digest.clone(),
+            size_bytes: 0,
+        });
+        Some(Cow::Owned(LayerOfChain { parent: parent.cloned(), blobs: blobs.collect(), diff_id }))
+    }
+
+    fn find(&mut self, chain_id: &ChainId, parent: &ChainId) -> Option<DiffId> {
+        let tries = self.labelled.len().min(self.tries_left);
+        self.tries_left -= tries;
+        self.labelled.keys().take(tries).find(|diff_id| parent.above(diff_id) == *chain_id).cloned()
+    }
+}

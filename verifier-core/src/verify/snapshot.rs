@@ -1,0 +1,290 @@
+//! Unpacked snapshots: is the folder there, does it occupy what was recorded, is it what the layer makes?
+
+use std::io;
+
+use super::candidate::{Examination, Witness, is_media_error, reason_for};
+use super::references::References;
+use super::rehash::Rehashed;
+use super::tree::{
+    CompareOptions, Flavour, LayerBlob, LayerComparison, LayerError, TreeReport, compare_layer,
+};
+use super::work;
+use crate::content::BlobFile;
+use crate::digest::Digest;
+use crate::event::{Event, Interrupt, Observer};
+use crate::finding::{BlastRadius, FindingKind, Subject, TreeDamage};
+use crate::io::{FileKind, Folder};
+use crate::metadata::Kind;
+use crate::plan::{LayerSource, Plan, SnapshotTask};
+use crate::report::{Depth, Reason};
+use crate::scan::errno;
+use crate::snapshot::TreeUsage;
+
+/// What came of looking at one snapshot.
+pub(super) enum Looked {
+    /// The run was stopped before.
+    NotYet,
+    /// There is no such folder, or something else has its name.
+    NoFolder,
+    /// It could not be looked at.
+    Unreadable(io::Error),
+    /// What it occupies, and, where there was a layer to compare it with, what came of that.
+    Seen { usage: io::Result<TreeUsage>, compared: Option<Result<TreeReport, LayerError>> },
+}
+
+/// Who looks, at what, and how.
+pub(super) struct Eye<'a> {
+    pub(super) root: &'a Folder,
+    pub(super) depth: Depth,
+    pub(super) threads: usize,
+    /// The store belongs to another user than root: containerd runs in a user namespace.
+    pub(super) rootless: bool,
+    pub(super) observer: &'a dyn Observer,
+    pub(super) interrupt: &'a Interrupt,
+}
+
+impl Eye<'_> {
+    /// Looks at each of the plan's snapshots.
+    pub(super) fn look_at(&self, plan: &Plan) -> Vec<Looked> {
+        work::run(&plan.snapshots, self.threads, |task| {
+            if self.interrupt.is_raised() { Looked::NotYet } else { self.look(task) }
+        })
+    }
+
+    fn look(&self, task: &SnapshotTask) -> Looked {
+        match self.root.stat(&task.tree) {
+            Ok(stat) if stat.kind == FileKind::Folder => {}
+            Ok(_) => return Looked::NoFolder,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Looked::NoFolder,
+            Err(error) => return Looked::Unreadable(error),
+        }
+        let tree = match self.root.folder(&task.tree) {
+            Ok(tree) => tree,
+            Err(error) => return Looked::Unreadable(error),
+        };
+        if task.kind != Kind::Committed {
+            // It belongs to a container, which may write to it as it likes.
+            return Looked::Seen { usage: Err(io::ErrorKind::Unsupported.into()), compared: None };
+        }
+        let compare = self.depth == Depth::Full && !task.layers.is_empty();
+        let compared = compare.then(|| self.compare(task, &tree));
+        let usage = crate::snapshot::usage(&tree, task.committed);
+        Looked::Seen { usage, compared }
+    }
+
+    fn compare(&self, task: &SnapshotTask, tree: &Folder) -> Result<TreeReport, LayerError> {
+        let read = |layer, source| LayerError::Read { layer, source };
+        let mut files = Vec::with_capacity(task.layers.len());
+        for (index, layer) in task.layers.iter().enumerate() {
+            let file = self.root.file(BlobFile::path(&layer.digest)).map_err(|error| read(index, error))?;
+            file.advise_sequential();
+            files.push((file, layer));
+        }
+        let layers: Vec<LayerBlob<'_>> = files
+            .iter()
+            .map(|(file, layer)| LayerBlob {
+                blob: file,
+                media_type: &layer.media_type,
+                algorithm: layer.digest.algorithm().clone(),
+            })
+            .collect();
+        let lowers: Vec<Folder> =
+            task.lowers.iter().flatten().map_while(|path| self.root.folder(path).ok()).collect();
+        let mut options = CompareOptions::default();
+        if self.rootless {
+            options = options.user_namespace();
+        }
+        if task.remapped {
+            options = options.ignore_owners();
+        }
+        let flavour = match task.flavour {
+            Flavour::OverlayUpper if self.rootless => Flavour::OverlayUserNamespace,
+            other => other,
+        };
+        let request = LayerComparison { layers: &layers, tree, flavour, lowers: &lowers, options };
+        compare_layer(&request, self.interrupt, &|bytes| self.observer.event(Event::Read { bytes }))
+    }
+}
+
+/// The digests of the blobs that were read to be compared: they need not be rehashed.
+pub(super) fn digests(plan: &Plan, looked: &[Looked]) -> Rehashed {
+    let mut digests = Rehashed::new();
+    for (task, looked) in plan.snapshots.iter().zip(looked) {
+        let Looked::Seen { compared: Some(compared), .. } = looked else { continue };
+        let (at, blob_digest, blob_bytes) = match compared {
+            Ok(report) => {
+                (task.layers.len().saturating_sub(1), report.blob_digest.as_ref(), report.blob_bytes)
+            }
+            Err(LayerError::Fault { layer, blob_digest, blob_bytes, .. }) => {
+                (*layer, blob_digest.as_ref(), *blob_bytes)
+            }
+            Err(_) => continue,
+        };
+        if let (Some(layer), Some(actual)) = (task.layers.get(at), blob_digest) {
+            digests.insert(layer.digest.clone(), Ok(Some((actual.clone(), blob_bytes))));
+        }
+    }
+    digests
+}
+
+/// Judges what was seen of each snapshot.
+pub(super) fn examine(
+    plan: &Plan,
+    looked: &[Looked],
+    references: &References<'_>,
+    rehashed: &Rehashed,
+    into: &mut Examination,
+) {
+    for (task, looked) in plan.snapshots.iter().zip(looked) {
+        let mut judge = Judge { task, depth: plan.depth, references, rehashed, into };
+        judge.examine(looked);
+    }
+}
+
+struct Judge<'a> {
+    task: &'a SnapshotTask,
+    depth: Depth,
+    references: &'a References<'a>,
+    rehashed: &'a Rehashed,
+    into: &'a mut Examination,
+}
+
+impl Judge<'_> {
+    fn examine(&mut self, looked: &Looked) {
+        match looked {
+            Looked::NotYet => self.skip(Reason::Interrupted),
+            Looked::NoFolder => {
+                let (chain_id, healable) = (self.task.chain_id.clone(), self.is_healable());
+                self.find(FindingKind::SnapshotFolderMissing { chain_id, healable });
+            }
+            Looked::Unreadable(error) => self.unreadable(error),
+            Looked::Seen { .. } if self.task.kind != Kind::Committed => {}
+            Looked::Seen { usage, compared: None } => {
+                if let Some(reason) = self.task.reason.clone().filter(|_| self.depth == Depth::Full) {
+                    self.leave_out(reason);
+                }
+                self.examine_usage(usage);
+            }
+            Looked::Seen { usage, compared: Some(compared) } => self.examine_comparison(compared, usage),
+        }
+    }
+
+    fn examine_comparison(
+        &mut self,
+        compared: &Result<TreeReport, LayerError>,
+        usage: &io::Result<TreeUsage>,
+    ) {
+        match compared {
+            Err(LayerError::Interrupted) => self.skip(Reason::Interrupted),
+            Err(LayerError::Read { source, .. }) if is_media_error(source) => {
+                self.leave_out(Reason::LayerDamaged);
+                self.examine_usage(usage);
+            }
+            Err(LayerError::Read { source, .. }) => self.skip(reason_for(source)),
+            Err(LayerError::Fault { layer, fault, blob_digest, .. }) => {
+                let source = self.task.layers.get(*layer);
+                if let Some(source) = source.filter(|source| blob_digest.as_ref() == Some(&source.digest)) {
+                    self.find_layer(&source.digest, FindingKind::LayerInvalid { error: fault.to_string() });
+                }
+                self.leave_out(Reason::LayerDamaged);
+                self.examine_usage(usage);
+            }
+            Ok(report) => self.examine_report(report, usage),
+        }
+    }
+
+    fn examine_report(&mut self, report: &TreeReport, usage: &io::Result<TreeUsage>) {
+        let Some(top) = self.task.layers.last() else { return };
+        if report.blob_digest.as_ref().is_some_and(|actual| *actual != top.digest) || !self.is_healable() {
+            self.leave_out(Reason::LayerDamaged);
+            return self.examine_usage(usage);
+        }
+        if let Some(why) = report.stopped_early {
+            self.leave_out(Reason::StoppedEarly { why: why.to_string() });
+            return self.examine_usage(usage);
+        }
+        if let Some(actual) = report.diff_id.as_ref().filter(|actual| **actual != top.diff_id) {
+            let (expected, actual) = (top.diff_id.clone(), actual.clone());
+            self.find_layer(&top.digest, FindingKind::LayerDiffIdMismatch { expected, actual });
+            self.leave_out(Reason::LayerDamaged);
+            return self.examine_usage(usage);
+        }
+        self.into.coverage.snapshots.checked += 1;
+        self.into.coverage.snapshots.bytes += report.tar_bytes;
+        for what in &report.not_compared {
+            self.leave_out(Reason::NotComparable { what: what.to_string() });
+        }
+        if let (false, Some(chain_id)) = (report.is_same(), self.task.chain_id.clone()) {
+            self.find(FindingKind::SnapshotDiffers(Box::new(TreeDamage {
+                chain_id,
+                layer: top.digest.clone(),
+                healable: true,
+                paths: report.paths,
+                counts: report.counts.clone(),
+                differences: report.differences.clone(),
+                left_out: report.left_out,
+            })));
+        }
+    }
+
+    /// The record of what the tree occupied: all there is to go by where no layer can be had.
+    fn examine_usage(&mut self, usage: &io::Result<TreeUsage>) {
+        match usage {
+            Ok(actual) => {
+                self.into.coverage.snapshots.checked += 1;
+                if let Some(recorded) = self.task.usage.filter(|recorded| !actual.fits(*recorded)) {
+                    self.find(FindingKind::SnapshotUsageDiffers { recorded, actual: actual.usage });
+                }
+            }
+            Err(error) => self.unreadable(error),
+        }
+    }
+
+    fn unreadable(&mut self, error: &io::Error) {
+        if is_media_error(error) {
+            let subject = Subject::Path { path: self.task.tree.clone() };
+            let kind = FindingKind::PathUnreadable { errno: errno(error) };
+            self.into.find_with(self.witness(), kind, subject, self.blast());
+        } else {
+            self.skip(reason_for(error));
+        }
+    }
+
+    /// Whether all the layers that made it are here, and none is known to be damaged.
+    fn is_healable(&self) -> bool {
+        let intact = |layer: &LayerSource| match self.rehashed.get(&layer.digest) {
+            Some(Ok(Some((actual, _)))) => *actual == layer.digest,
+            Some(Err(_)) => false,
+            Some(Ok(None)) | None => true,
+        };
+        !self.task.layers.is_empty() && self.task.layers.iter().all(intact)
+    }
+
+    fn blast(&self) -> BlastRadius {
+        let task = self.task;
+        let chain_id = task.chain_id.as_ref().map(|chain_id| &chain_id.0);
+        self.references.of_snapshot(&task.namespace, &task.snapshotter, &task.backend_key, chain_id)
+    }
+
+    fn witness(&self) -> Witness {
+        Witness::Records(vec![self.task.created, self.task.committed])
+    }
+
+    fn find(&mut self, kind: FindingKind) {
+        self.into.find_with(self.witness(), kind, self.task.subject(), self.blast());
+    }
+
+    fn find_layer(&mut self, digest: &Digest, kind: FindingKind) {
+        let subject = Subject::Blob { digest: digest.clone() };
+        self.into.find_with(self.witness(), kind, subject, self.references.of_blob(digest));
+    }
+
+    fn leave_out(&mut self, reason: Reason) {
+        self.into.leave_out(self.task.subject(), reason);
+    }
+
+    fn skip(&mut self, reason: Reason) {
+        self.into.coverage.snapshots.skipped += 1;
+        self.leave_out(reason);
+    }
+}
