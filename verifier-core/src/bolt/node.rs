@@ -75,9 +75,9 @@ fn check_keys(node: &Node<'_>, expected: &Expected<'_>, report: &mut dyn FnMut(F
             order_seen = true;
             report(FaultKind::KeyOrder { index });
         }
-        if index == 0 && expected.lower.is_some_and(|lower| key < lower) {
-            report(FaultKind::KeyRange { index });
-        } else if index + 1 == node.count && expected.upper.is_some_and(|upper| key >= upper) {
+        let below = index == 0 && expected.lower.is_some_and(|lower| key < lower);
+        let above = index + 1 == node.count && expected.upper.is_some_and(|upper| key >= upper);
+        if below || above {
             report(FaultKind::KeyRange { index });
         }
         before = Some(key);

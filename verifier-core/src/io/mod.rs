@@ -7,11 +7,13 @@
 //!
 //! Every operation passes a [`Gate`]: tests use it to make the nth call fail as a dying disk would.
 
+mod error;
 mod folder;
 mod gate;
 mod read_at;
 mod stat;
 
+pub use error::{errno, is_media_error};
 pub use folder::{Entry, File, Folder, NotRegular};
 pub use gate::{Gate, Op};
 pub use read_at::{ReadAt, read_full_at};

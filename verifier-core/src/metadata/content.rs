@@ -3,6 +3,9 @@
 use super::value::{self, Labels, Timestamp, ValueError};
 use crate::digest::Digest;
 
+/// The label of a layer's blob that tells its DiffID (core/diff: `containerd.io/uncompressed`).
+pub const UNCOMPRESSED: &str = "containerd.io/uncompressed";
+
 /// What a namespace knows of a blob.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BlobRecord {

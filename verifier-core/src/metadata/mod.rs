@@ -30,7 +30,7 @@ mod snapshotter_db;
 mod value;
 
 pub use containers::{ContainerRecord, SandboxRecord};
-pub use content::{BlobRecord, IngestRecord};
+pub use content::{BlobRecord, IngestRecord, UNCOMPRESSED};
 pub use images::{ImageRecord, Target};
 pub use leases::LeaseRecord;
 pub use meta_db::{InvalidValue, Metadata, MetadataVisitor, Namespace};

@@ -139,7 +139,7 @@ impl Visitor for SnapshotterVisitor {
         match path {
             [v1, snapshots] if v1 == b"v1" && snapshots == b"snapshots" => self.snapshots.sequence = sequence,
             [v1, snapshots, _] if v1 == b"v1" && snapshots == b"snapshots" => {
-                self.open = Some(Open::default())
+                self.open = Some(Open::default());
             }
             _ => {}
         }

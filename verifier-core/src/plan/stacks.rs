@@ -8,10 +8,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::digest::{ChainId, DiffId, Digest};
+use crate::metadata::UNCOMPRESSED;
 use crate::oci::Descriptor;
 use crate::scan::{Inventory, LayerOfChain};
-
-const UNCOMPRESSED: &str = "containerd.io/uncompressed";
 
 /// ChainIDs that are tried at most to find layers by their labels: more would only be tried for a store made to waste time.
 const TRIES: usize = 1_000_000;

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 
-use super::inventory::errno;
 use crate::content::BlobFile;
 use crate::digest::{ChainId, DiffId, Digest, Hasher, chain_ids};
 use crate::finding::{Role, Unparsable};
-use crate::io::{FileKind, Folder, NotRegular, ReadAt, read_full_at};
+use crate::io::{FileKind, Folder, NotRegular, ReadAt, errno, read_full_at};
 use crate::metadata::Metadata;
 use crate::oci::{Config, Descriptor, Document, DocumentKind, is_image_config, is_layer, parse};
 
@@ -38,7 +37,7 @@ pub enum DocumentState {
         /// How many they are.
         size_bytes: u64,
         /// What it says, if it parses.
-        document: Option<Document>,
+        document: Option<Box<Document>>,
     },
     /// There is no such file.
     Absent,
@@ -55,9 +54,8 @@ impl DocumentFact {
     #[must_use]
     pub fn document(&self) -> Option<&Document> {
         match &self.state {
-            DocumentState::Parsed(document) | DocumentState::WrongDigest { document: Some(document), .. } => {
-                Some(document)
-            }
+            DocumentState::Parsed(document) => Some(document),
+            DocumentState::WrongDigest { document, .. } => document.as_deref(),
             _ => None,
         }
     }
@@ -207,9 +205,11 @@ fn read_document(root: &Folder, digest: &Digest, kind: DocumentKind) -> Document
     });
     let parsed = parse(kind, &bytes);
     match (actual.filter(|actual| actual != digest), parsed) {
-        (Some(actual), parsed) => {
-            DocumentState::WrongDigest { actual, size_bytes: bytes.len() as u64, document: parsed.ok() }
-        }
+        (Some(actual), parsed) => DocumentState::WrongDigest {
+            actual,
+            size_bytes: bytes.len() as u64,
+            document: parsed.ok().map(Box::new),
+        },
         (None, Ok(document)) => DocumentState::Parsed(document),
         (None, Err(error)) => DocumentState::Unparsable(Unparsable::Json { error: error.to_string() }),
     }

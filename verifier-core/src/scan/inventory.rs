@@ -145,8 +145,3 @@ fn read_snapshotter(root: &Folder, path: PathBuf, unreadable: &mut Vec<(PathBuf,
     let none = matches!(database.state, DatabaseState::Unusable(Unusable::Absent)) && !has_snapshots;
     Snapshotter { path, database: (!none).then_some(database), has_snapshots }
 }
-
-/// The error's number; `EIO` for one that has none.
-pub(crate) fn errno(error: &io::Error) -> i32 {
-    error.raw_os_error().unwrap_or(rustix::io::Errno::IO.raw_os_error())
-}

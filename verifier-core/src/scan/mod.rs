@@ -8,5 +8,4 @@ mod mode;
 pub use databases::{DatabaseFacts, DatabaseState};
 pub(crate) use documents::children;
 pub use documents::{DocumentFact, DocumentState, Documents, LayerOfChain};
-pub(crate) use inventory::errno;
 pub use inventory::{Inventory, Snapshotter, scan};

@@ -14,25 +14,22 @@ use crate::finding::Usage;
 use crate::io::{FileKind, Folder, Stat};
 use crate::metadata::Timestamp;
 
-/// A tree's usage, and how far it can be held against the record.
+/// A tree's usage, and the most that it may have been when it was committed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TreeUsage {
     /// What it occupies.
     pub usage: Usage,
-    /// Inodes that changed after the commit: copied, repaired or relabelled since.
-    pub touched: u64,
-    /// The least that the record must have been if all the files are whole: their lengths, holes and compression set
-    /// aside.
-    pub length_bytes: u64,
-    /// Folders, whose blocks depend on the file system.
-    pub folders: u64,
-    /// Names in them.
-    pub names: u64,
+    /// The most bytes that a record of it can show if all of it is whole: what it occupies, but for inodes that changed
+    /// after the commit (copied, repaired, relabelled) what any usual file system would take for them.
+    pub most_bytes: u64,
 }
 
 /// After the commit's own time the kernel may still stamp an inode a moment later (folder times are set last, and clocks
 /// differ: `ctime` is the kernel's coarse clock).
 const COMMIT_SLACK_SECONDS: i64 = 60;
+
+/// A block of any usual file system, and what ext4 takes for a folder at least.
+const BLOCK_BYTES: u64 = 4096;
 
 /// Walks `tree` with `stat` alone. `committed` is when the snapshot was committed.
 ///
@@ -40,23 +37,28 @@ const COMMIT_SLACK_SECONDS: i64 = 60;
 /// The first that a folder or a name gives; then there is no sum.
 pub fn usage(tree: &Folder, committed: Option<Timestamp>) -> io::Result<TreeUsage> {
     let mut sum = Sum { committed, linked: BTreeSet::new(), usage: TreeUsage::default() };
-    sum.add(&tree.stat("")?);
     let mut folders = vec![PathBuf::new()];
     while let Some(path) = folders.pop() {
-        let folder = if path.as_os_str().is_empty() { None } else { Some(tree.folder(&path)?) };
-        let folder = folder.as_ref().unwrap_or(tree);
+        let opened = if path.as_os_str().is_empty() { None } else { Some(tree.folder(&path)?) };
+        let folder = opened.as_ref().unwrap_or(tree);
+        let mut names_bytes = 0;
         folder.list(&mut |entry| {
+            names_bytes += NAME_BYTES + entry.name.len() as u64;
             let stat = folder.stat(entry.name)?;
-            sum.add(&stat);
-            sum.usage.names += 1;
             if stat.kind == FileKind::Folder {
                 folders.push(path.join(entry.name));
+            } else {
+                sum.add(&stat, 0);
             }
             Ok(())
         })?;
+        sum.add(&folder.stat("")?, names_bytes);
     }
     Ok(sum.usage)
 }
+
+/// What a name takes in a folder of ext4 besides its bytes, padding included.
+const NAME_BYTES: u64 = 11;
 
 struct Sum {
     committed: Option<Timestamp>,
@@ -66,20 +68,25 @@ struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, stat: &Stat) {
-        if stat.kind == FileKind::Folder {
-            self.usage.folders += 1;
-        } else if stat.nlink > 1 && !self.linked.insert((stat.dev, stat.ino)) {
+    /// Counts an inode; for a folder, `names_bytes` is what its names take.
+    fn add(&mut self, stat: &Stat, names_bytes: u64) {
+        if stat.kind != FileKind::Folder && stat.nlink > 1 && !self.linked.insert((stat.dev, stat.ino)) {
             return;
         }
+        let size_bytes = stat.blocks_512.saturating_mul(512);
         self.usage.usage.inodes += 1;
-        self.usage.usage.size_bytes += stat.blocks_512.saturating_mul(512);
-        if stat.kind == FileKind::File {
-            self.usage.length_bytes += stat.size_bytes;
-        }
+        self.usage.usage.size_bytes += size_bytes;
         let touched =
             |commit: Timestamp| stat.ctime.seconds > commit.seconds.saturating_add(COMMIT_SLACK_SECONDS);
-        self.usage.touched += u64::from(self.committed.is_none_or(touched));
+        let most_bytes = match stat.kind {
+            _ if !self.committed.is_none_or(touched) => size_bytes,
+            FileKind::File => stat.size_bytes.next_multiple_of(BLOCK_BYTES),
+            // Blocks of an index that is half empty where there are many names.
+            FileKind::Folder if names_bytes > BLOCK_BYTES => (2 * names_bytes).next_multiple_of(BLOCK_BYTES),
+            FileKind::Folder => BLOCK_BYTES,
+            _ => stat.size_bytes.next_multiple_of(BLOCK_BYTES),
+        };
+        self.usage.most_bytes += most_bytes.max(size_bytes);
     }
 }
 
@@ -88,23 +95,10 @@ impl TreeUsage {
     ///
     /// Another number of inodes never is. Fewer bytes are damage where nothing was touched: to the byte on ext4, xfs and
     /// btrfs, measured on what containerd 1.6, 1.7 and 2.1 unpacked. More bytes are health: a fragmented ext4 adds blocks
-    /// for extents at writeback (30,720 bytes of 202,681,344). Where inodes were touched, blocks cannot be held
-    /// against the record, but lengths can: a healthy tree's files are at least as long as their blocks, but for the last
-    /// block of each, and its folders took what ext4 gives them, a block and what their names need.
+    /// for extents at writeback (30,720 bytes of 202,681,344).
     #[must_use]
     pub fn fits(&self, recorded: Usage) -> bool {
-        /// The largest block that is usual, and what ext4 takes for a name of usual length, twice over.
-        const BLOCK_BYTES: u64 = 4096;
-        const NAME_BYTES: u64 = 128;
-        if self.usage.inodes != recorded.inodes {
-            return false;
-        }
-        if self.touched == 0 {
-            return self.usage.size_bytes >= recorded.size_bytes;
-        }
-        let folders = self.folders * BLOCK_BYTES + self.names * NAME_BYTES;
-        let files = self.length_bytes + (self.usage.inodes - self.folders) * BLOCK_BYTES;
-        self.usage.size_bytes >= recorded.size_bytes || folders.saturating_add(files) >= recorded.size_bytes
+        self.usage.inodes == recorded.inodes && self.most_bytes >= recorded.size_bytes
     }
 }
 
@@ -123,30 +117,35 @@ mod tests {
         std::os::unix::fs::symlink("nowhere", dir.path().join("dangling")).unwrap();
         let folder = Folder::open_root(dir.path(), crate::io::Gate::default()).unwrap();
         let seen = usage(&folder, Some(FUTURE)).unwrap();
-        assert_eq!((seen.usage.inodes, seen.folders, seen.names, seen.touched), (4, 2, 4, 0));
-        assert_eq!(seen.length_bytes, 10_000);
         let stats =
             ["", "sub", "sub/file", "dangling"].map(|path| folder.stat(path).unwrap().blocks_512 * 512);
-        assert_eq!(seen.usage.size_bytes, stats.iter().sum::<u64>());
-        assert_eq!(usage(&folder, Some(Timestamp { seconds: 0, nanoseconds: 0 })).unwrap().touched, 4);
+        assert_eq!(seen.usage, Usage { inodes: 4, size_bytes: stats.iter().sum() });
+        assert_eq!(seen.most_bytes, seen.usage.size_bytes);
     }
 
     #[test]
     fn a_deficit_is_damage_and_a_surplus_is_not() {
-        let seen = TreeUsage {
-            usage: Usage { inodes: 3, size_bytes: 12_288 },
-            length_bytes: 9000,
-            folders: 1,
-            names: 2,
-            touched: 0,
-        };
+        let seen = TreeUsage { usage: Usage { inodes: 3, size_bytes: 12_288 }, most_bytes: 12_288 };
         assert!(seen.fits(Usage { inodes: 3, size_bytes: 12_288 }));
         assert!(seen.fits(Usage { inodes: 3, size_bytes: 8192 }));
         assert!(!seen.fits(Usage { inodes: 3, size_bytes: 12_800 }));
         assert!(!seen.fits(Usage { inodes: 4, size_bytes: 12_288 }));
-        let copied = TreeUsage { touched: 3, ..seen };
-        assert!(copied.fits(Usage { inodes: 3, size_bytes: 16_384 }), "blocks of a copy may be fewer");
-        assert!(!copied.fits(Usage { inodes: 3, size_bytes: 40_960 }), "but its lengths must do");
-        assert!(!copied.fits(Usage { inodes: 2, size_bytes: 0 }));
+    }
+
+    #[test]
+    fn a_copy_may_take_fewer_blocks_but_no_shorter_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = std::fs::File::create(dir.path().join("holes")).unwrap();
+        file.set_len(1 << 20).unwrap();
+        let folder = Folder::open_root(dir.path(), crate::io::Gate::default()).unwrap();
+        let recorded = Usage { inodes: 2, size_bytes: (1 << 20) + 4096 };
+        assert!(
+            !usage(&folder, Some(FUTURE)).unwrap().fits(recorded),
+            "nobody touched it: blocks are missing"
+        );
+        let long_ago = Some(Timestamp { seconds: 0, nanoseconds: 0 });
+        assert!(usage(&folder, long_ago).unwrap().fits(recorded), "a copy with holes");
+        file.set_len(0).unwrap();
+        assert!(!usage(&folder, long_ago).unwrap().fits(recorded), "an empty file is not a copy");
     }
 }

@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use super::candidate::{Examination, Witness, is_media_error, reason_for};
+use super::candidate::{Examination, Witness, reason_for};
 use super::references::References;
 use super::rehash::Rehashed;
 use crate::content::BlobFile;
 use crate::digest::{Algorithm, Digest};
 use crate::finding::{FindingKind, Subject, Unparsable};
-use crate::io::{FileKind, NotRegular};
+use crate::io::{FileKind, NotRegular, errno, is_media_error};
 use crate::metadata::BlobRecord;
 use crate::plan::Plan;
 use crate::report::{Depth, Reason};
-use crate::scan::{DocumentState, Inventory, errno};
+use crate::scan::{DocumentState, Inventory};
 
 /// Judges every blob that has a record or a file.
 pub(super) fn examine(
@@ -163,7 +163,7 @@ impl Blob<'_> {
     fn examine_error(&self, error: &io::Error, into: &mut Examination) {
         match NotRegular::of(error) {
             Some(found) => self.find(FindingKind::BlobNotRegular { role: self.role(), found }, into),
-            None if is_media_error(error) => {
+            None if is_media_error(errno(error)) => {
                 self.find(FindingKind::BlobUnreadable { role: self.role(), errno: errno(error) }, into);
             }
             None => self.skip(reason_for(error), into),

@@ -4,10 +4,9 @@ use std::io;
 use std::path::Path;
 
 use crate::finding::{BlastRadius, Finding, FindingKind, Subject};
-use crate::io::Time;
+use crate::io::{Time, errno, is_media_error};
 use crate::metadata::Timestamp;
 use crate::report::{Coverage, Reason, Unverified};
-use crate::scan::errno;
 
 /// What ties a finding to one state of a live store: if it is the same before and after the look at the disk, the
 /// thing was there all the time.
@@ -66,7 +65,7 @@ impl Examination {
     /// A part of the store that could not be looked at: damage if the medium says so, else a gap.
     pub(crate) fn unreadable(&mut self, path: &Path, error: &io::Error) {
         let subject = Subject::Path { path: path.to_path_buf() };
-        if is_media_error(error) {
+        if is_media_error(errno(error)) {
             self.find(FindingKind::PathUnreadable { errno: errno(error) }, subject, BlastRadius::default());
         } else {
             self.leave_out(subject, reason_for(error));
@@ -74,20 +73,11 @@ impl Examination {
     }
 }
 
-/// Whether the disk, or the file system on it, says that the bytes are lost; every other error is ours or the moment's.
-pub(crate) fn is_media_error(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    // The block layer's errors (blk_errors in block/blk-core.c) and those of file systems whose checksums or structures
-    // do not fit: EUCLEAN is EFSCORRUPTED, EBADMSG is EFSBADCRC.
-    let media = [Errno::IO, Errno::UCLEAN, Errno::BADMSG, Errno::REMOTEIO, Errno::NODATA, Errno::ILSEQ];
-    error.raw_os_error().is_some_and(|number| media.iter().any(|errno| errno.raw_os_error() == number))
-}
-
 /// Why something could not be verified after `error`.
 pub(crate) fn reason_for(error: &io::Error) -> Reason {
     match error.kind() {
         io::ErrorKind::PermissionDenied => Reason::PermissionDenied,
-        io::ErrorKind::NotFound => Reason::KeptChanging,
+        io::ErrorKind::NotFound | io::ErrorKind::Interrupted => Reason::KeptChanging,
         _ => Reason::System { errno: errno(error) },
     }
 }

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use super::candidate::{Examination, is_media_error, reason_for};
+use super::candidate::{Examination, reason_for};
 use crate::finding::{BlastRadius, FindingKind, Subject, Unusable};
+use crate::io::{errno, is_media_error};
 use crate::metadata::InvalidValue;
 use crate::report::Reason;
-use crate::scan::{DatabaseFacts, DatabaseState, Inventory, errno};
+use crate::scan::{DatabaseFacts, DatabaseState, Inventory};
 
 /// Judges meta.db and every metadata.db.
 pub(super) fn examine(inventory: &Inventory, into: &mut Examination) {
@@ -56,7 +57,7 @@ fn examine_pages<T>(database: &DatabaseFacts<T>, into: &mut Examination) {
                 into.find(kind, subject(&database.path), BlastRadius::default());
             }
         }
-        DatabaseState::Unreadable(error) if is_media_error(error) => {
+        DatabaseState::Unreadable(error) if is_media_error(errno(error)) => {
             let kind = FindingKind::PathUnreadable { errno: errno(error) };
             into.find(kind, Subject::Path { path: database.path.clone() }, BlastRadius::default());
         }

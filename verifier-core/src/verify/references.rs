@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::digest::Digest;
+use crate::digest::{DiffId, Digest};
 use crate::finding::{BlastRadius, Named};
-use crate::metadata::Metadata;
+use crate::metadata::{Metadata, UNCOMPRESSED};
 use crate::scan::{Documents, Inventory};
 
 /// The ways from blobs and snapshots up to images and containers.
@@ -125,6 +125,13 @@ impl<'a> References<'a> {
         let standing = self.standing_on.get(&(snapshotter, backend_key)).into_iter().flatten();
         blast.containers.extend(standing.cloned());
         blast
+    }
+
+    /// The DiffIDs that the namespaces' labels give for a layer's blob.
+    pub(crate) fn diff_id_labels(&self, layer: &Digest) -> BTreeSet<DiffId> {
+        let records = self.metadata.namespaces.values().filter_map(|records| records.blobs.get(layer));
+        let labels = records.filter_map(|record| record.labels.get(UNCOMPRESSED));
+        labels.filter_map(|label| label.parse().ok()).map(DiffId).collect()
     }
 
     fn with_containers(&self, mut blast: BlastRadius) -> BlastRadius {

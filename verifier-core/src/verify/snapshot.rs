@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::candidate::{Examination, Witness, is_media_error, reason_for};
+use super::candidate::{Examination, Witness, reason_for};
 use super::references::References;
 use super::rehash::Rehashed;
 use super::tree::{
@@ -13,11 +13,10 @@ use crate::content::BlobFile;
 use crate::digest::Digest;
 use crate::event::{Event, Interrupt, Observer};
 use crate::finding::{BlastRadius, FindingKind, Subject, TreeDamage};
-use crate::io::{FileKind, Folder};
+use crate::io::{FileKind, Folder, errno, is_media_error};
 use crate::metadata::Kind;
 use crate::plan::{LayerSource, Plan, SnapshotTask};
 use crate::report::{Depth, Reason};
-use crate::scan::errno;
 use crate::snapshot::TreeUsage;
 
 /// What came of looking at one snapshot.
@@ -29,7 +28,7 @@ pub(super) enum Looked {
     /// It could not be looked at.
     Unreadable(io::Error),
     /// What it occupies, and, where there was a layer to compare it with, what came of that.
-    Seen { usage: io::Result<TreeUsage>, compared: Option<Result<TreeReport, LayerError>> },
+    Seen { usage: io::Result<TreeUsage>, compared: Option<Box<Result<TreeReport, LayerError>>> },
 }
 
 /// Who looks, at what, and how.
@@ -55,7 +54,8 @@ impl Eye<'_> {
         match self.root.stat(&task.tree) {
             Ok(stat) if stat.kind == FileKind::Folder => {}
             Ok(_) => return Looked::NoFolder,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Looked::NoFolder,
+            // Something else on the way: a file, a link.
+            Err(error) if is_absent(&error) => return Looked::NoFolder,
             Err(error) => return Looked::Unreadable(error),
         }
         let tree = match self.root.folder(&task.tree) {
@@ -67,7 +67,7 @@ impl Eye<'_> {
             return Looked::Seen { usage: Err(io::ErrorKind::Unsupported.into()), compared: None };
         }
         let compare = self.depth == Depth::Full && !task.layers.is_empty();
-        let compared = compare.then(|| self.compare(task, &tree));
+        let compared = compare.then(|| Box::new(self.compare(task, &tree)));
         let usage = crate::snapshot::usage(&tree, task.committed);
         Looked::Seen { usage, compared }
     }
@@ -106,12 +106,17 @@ impl Eye<'_> {
     }
 }
 
+fn is_absent(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    [Errno::NOENT, Errno::NOTDIR, Errno::LOOP].iter().any(|absent| absent.raw_os_error() == errno(error))
+}
+
 /// The digests of the blobs that were read to be compared: they need not be rehashed.
 pub(super) fn digests(plan: &Plan, looked: &[Looked]) -> Rehashed {
     let mut digests = Rehashed::new();
     for (task, looked) in plan.snapshots.iter().zip(looked) {
         let Looked::Seen { compared: Some(compared), .. } = looked else { continue };
-        let (at, blob_digest, blob_bytes) = match compared {
+        let (at, blob_digest, blob_bytes) = match compared.as_ref() {
             Ok(report) => {
                 (task.layers.len().saturating_sub(1), report.blob_digest.as_ref(), report.blob_bytes)
             }
@@ -176,7 +181,7 @@ impl Judge<'_> {
     ) {
         match compared {
             Err(LayerError::Interrupted) => self.skip(Reason::Interrupted),
-            Err(LayerError::Read { source, .. }) if is_media_error(source) => {
+            Err(LayerError::Read { source, .. }) if is_media_error(errno(source)) => {
                 self.leave_out(Reason::LayerDamaged);
                 self.examine_usage(usage);
             }
@@ -209,8 +214,12 @@ impl Judge<'_> {
             self.leave_out(Reason::LayerDamaged);
             return self.examine_usage(usage);
         }
-        self.into.coverage.snapshots.checked += 1;
+        match report.unread {
+            Some(errno) => self.skip(reason_for(&io::Error::from_raw_os_error(errno))),
+            None => self.into.coverage.snapshots.checked += 1,
+        }
         self.into.coverage.snapshots.bytes += report.tar_bytes;
+        self.examine_labels(top, report);
         for what in &report.not_compared {
             self.leave_out(Reason::NotComparable { what: what.to_string() });
         }
@@ -224,6 +233,17 @@ impl Judge<'_> {
                 differences: report.differences.clone(),
                 left_out: report.left_out,
             })));
+        }
+    }
+
+    /// The label that tells a layer's DiffID must tell the one that its bytes have.
+    fn examine_labels(&mut self, layer: &LayerSource, report: &TreeReport) {
+        let Some(actual) = &report.diff_id else { return };
+        for label in self.references.diff_id_labels(&layer.digest) {
+            if label != *actual {
+                let kind = FindingKind::LayerDiffIdMismatch { expected: label, actual: actual.clone() };
+                self.find_layer(&layer.digest, kind);
+            }
         }
     }
 
@@ -241,7 +261,7 @@ impl Judge<'_> {
     }
 
     fn unreadable(&mut self, error: &io::Error) {
-        if is_media_error(error) {
+        if is_media_error(errno(error)) {
             let subject = Subject::Path { path: self.task.tree.clone() };
             let kind = FindingKind::PathUnreadable { errno: errno(error) };
             self.into.find_with(self.witness(), kind, subject, self.blast());

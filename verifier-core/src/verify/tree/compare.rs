@@ -267,6 +267,7 @@ impl Run<'_> {
             left_out: summary.left_out,
             counts: summary.counts,
             paths: summary.paths,
+            unread: summary.unread,
             stopped_early,
             not_compared,
         };

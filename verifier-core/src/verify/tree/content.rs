@@ -6,7 +6,7 @@ use rustix::io::Errno;
 
 use super::difference::as_path;
 use crate::event::Interrupt;
-use crate::io::{File, Folder, NotRegular, read_full_at};
+use crate::io::{File, Folder, NotRegular, errno, read_full_at};
 use crate::layer::tar::{Data, Reader, TarError};
 use crate::layer::tree::Outcome;
 
@@ -94,15 +94,9 @@ fn read<'b>(file: &File, buffer: &'b mut [u8], len: usize, offset: u64) -> Resul
 
 /// What the walk cannot see for itself: errors that do not come from what stands at the path.
 fn unreadable(error: &io::Error) -> Option<Outcome> {
-    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
-    match errno {
+    match error.raw_os_error().map(Errno::from_raw_os_error) {
         _ if NotRegular::of(error).is_some() => None,
         Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => None,
-        _ => Some(Outcome::Unreadable { errno: self::errno(error) }),
+        _ => Some(Outcome::Unreadable { errno: errno(error) }),
     }
-}
-
-/// The error's number; `EIO` where it has none.
-pub(super) fn errno(error: &io::Error) -> i32 {
-    error.raw_os_error().unwrap_or(Errno::IO.raw_os_error())
 }

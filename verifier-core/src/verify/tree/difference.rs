@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 
-use crate::io::FileKind;
+use crate::io::{FileKind, is_media_error};
 
 /// A path that is not what the layer makes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -133,6 +133,8 @@ pub(super) struct Differences {
     paths: u64,
     /// The path of the difference before, to count each path once.
     last: Option<Vec<u8>>,
+    /// The first error that kept something from being compared.
+    unread: Option<i32>,
 }
 
 /// What [`Differences`] come to.
@@ -141,6 +143,7 @@ pub(super) struct Summary {
     pub(super) left_out: u64,
     pub(super) counts: BTreeMap<&'static str, u64>,
     pub(super) paths: u64,
+    pub(super) unread: Option<i32>,
 }
 
 impl Differences {
@@ -152,11 +155,20 @@ impl Differences {
             counts: BTreeMap::new(),
             paths: 0,
             last: None,
+            unread: None,
         }
     }
 
     /// One more. All of one path come one after the other.
+    ///
+    /// What cannot be read for want of a permission, a file descriptor or memory may well be whole: that is a gap.
     pub(super) fn add(&mut self, path: Vec<u8>, kind: DifferenceKind) {
+        if let DifferenceKind::Unreadable { errno } = kind
+            && !is_media_error(errno)
+        {
+            self.unread.get_or_insert(errno);
+            return;
+        }
         *self.counts.entry(kind.name()).or_default() += 1;
         if self.last.as_ref() != Some(&path) {
             self.paths += 1;
@@ -175,6 +187,7 @@ impl Differences {
             left_out: self.left_out,
             counts: self.counts,
             paths: self.paths,
+            unread: self.unread,
         }
     }
 }
@@ -198,6 +211,15 @@ mod tests {
         assert!(summary.differences.iter().all(|difference| difference.path == Path::new("a")));
         assert_eq!((summary.differences.len(), summary.left_out, summary.paths), (2, 4, 3));
         assert_eq!(summary.counts, BTreeMap::from([("opaque", 3), ("unreadable", 3)]));
+    }
+
+    #[test]
+    fn what_may_not_be_read_is_no_difference() {
+        let mut differences = Differences::new(2);
+        differences.add("a".into(), DifferenceKind::Unreadable { errno: 13 });
+        differences.add("b".into(), DifferenceKind::Unreadable { errno: 5 });
+        let summary = differences.finish();
+        assert_eq!((summary.paths, summary.unread), (1, Some(13)));
     }
 
     #[test]

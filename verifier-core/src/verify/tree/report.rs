@@ -35,6 +35,9 @@ pub struct TreeReport {
     pub counts: BTreeMap<&'static str, u64>,
     /// How many paths differ.
     pub paths: u64,
+    /// The number of the first error that kept a part of the tree from being compared, and that does not speak of the disk:
+    /// a missing permission, above all.
+    pub unread: Option<i32>,
     /// Why the tree was not compared at all, or only as far as that: `differences` is then empty.
     pub stopped_early: Option<StoppedEarly>,
     /// What could not be compared although it was wanted.

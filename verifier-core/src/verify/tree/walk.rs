@@ -6,14 +6,13 @@ use std::os::unix::ffi::OsStrExt;
 
 use rustix::io::Errno;
 
-use super::content::errno;
 use super::difference::{DifferenceKind, Differences, as_path};
 use super::lowers::{Lower, inherited};
 use super::metadata::{AttributeComparison, Keeps, compare_stat, major_minor};
 use super::report::{LayerError, NotCompared};
 use super::request::{Flavour, LayerComparison};
 use crate::event::Interrupt;
-use crate::io::{Entry, FileKind, Folder, Stat};
+use crate::io::{Entry, FileKind, Folder, Stat, errno};
 use crate::layer::tree::{Attribute, Inode, InodeId, NodeId, Outcome, Tree, is_comparable};
 
 const OPAQUE: &[u8] = b"trusted.overlay.opaque";
