@@ -7,3 +7,8 @@ pub mod builder;
 #[cfg(feature = "full")]
 pub mod damage;
 pub mod golden;
+#[cfg(feature = "full")]
+mod parallel;
+
+#[cfg(feature = "full")]
+pub use parallel::in_parallel;

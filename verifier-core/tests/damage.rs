@@ -5,11 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use testdata::builder::sample;
 use testdata::damage::{self, Damage, Damaged, Refusal};
+use testdata::in_parallel;
 use verifier_core::event::{Interrupt, Unobserved};
 use verifier_core::finding::{Code, Finding, Named};
 use verifier_core::io::{Gate, Op};
@@ -116,27 +115,4 @@ fn gate(refusal: Option<&Refusal>) -> Gate {
             if asked == op && at == path { Err(io::Error::from_raw_os_error(errno)) } else { Ok(()) }
         },
     )
-}
-
-/// All that `work` gives for each item, in the items' order.
-fn in_parallel<T: Sync>(items: &[T], work: impl Fn(&T) -> Vec<String> + Sync) -> Vec<String> {
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(BTreeMap::new());
-    std::thread::scope(|scope| {
-        // More than processors: a checker that takes the store for a live one waits between two looks.
-        for _ in 0..8 {
-            scope.spawn(|| {
-                while let Some((index, item)) = next_of(items, &next) {
-                    let lines = work(item);
-                    done.lock().unwrap().insert(index, lines);
-                }
-            });
-        }
-    });
-    done.into_inner().expect("no worker panicked").into_values().flatten().collect()
-}
-
-fn next_of<'a, T>(items: &'a [T], next: &AtomicUsize) -> Option<(usize, &'a T)> {
-    let index = next.fetch_add(1, Ordering::Relaxed);
-    Some((index, items.get(index)?))
 }

@@ -70,7 +70,7 @@ pub(super) const WHOLE: &[[Damage; 2]] = &[
         .iter_mut()
         .take(2 * PAGE)
         .for_each(|byte| *byte = 0))),
-    unusable!("short", |path, _| hit::rewrite(path, |bytes| bytes.truncate(100))),
+    unusable!("short", |path, _| hit::rewrite(path, |bytes| bytes.truncate(50))),
     unusable!("fifo", |path, _| hit::fifo(path)),
     unusable!("folder", |path, _| hit::folder(path)),
 ];

@@ -1,0 +1,184 @@
+//! A disk that fails, a store that vanishes, and the promise to touch nothing.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where its own footing fails")]
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use rustix::io::Errno;
+use testdata::builder::{CONTENT, sample};
+use testdata::in_parallel;
+use verifier_core::event::{Interrupt, Unobserved};
+use verifier_core::finding::{Code, Finding};
+use verifier_core::io::{Gate, Op};
+use verifier_core::report::{Depth, Outcome, Report};
+use verifier_core::{CheckOptions, OpenError, Store, check};
+
+fn written() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    sample().unwrap().store.write(folder.path()).unwrap();
+    folder
+}
+
+fn look(root: &Path, depth: Depth, gate: Gate) -> Result<Report, OpenError> {
+    let store = Store::open_with(root, gate)?;
+    let options = CheckOptions::default().depth(depth).threads(1);
+    Ok(check(&store, &options, &Unobserved, &Interrupt::default()).unwrap())
+}
+
+/// What the calls of a check on a healthy store are, in their order.
+fn calls(root: &Path) -> Vec<(Op, PathBuf)> {
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&calls);
+    let gate = Gate::new(move |op, path| {
+        log.lock().unwrap().push((op, path.to_path_buf()));
+        Ok(())
+    });
+    look(root, Depth::Full, gate).unwrap();
+    let calls = calls.lock().unwrap();
+    calls.clone()
+}
+
+/// A gate at which the call number `nth` fails, once.
+fn fails_once(nth: usize, errno: Errno) -> Gate {
+    let count = AtomicUsize::new(0);
+    Gate::new(
+        move |_, _| if count.fetch_add(1, Ordering::Relaxed) == nth { Err(errno.into()) } else { Ok(()) },
+    )
+}
+
+/// A gate at which that call fails, however often it is tried.
+fn fails_always((op, path): (Op, PathBuf), errno: Errno) -> Gate {
+    Gate::new(move |asked, at| if asked == op && at == path { Err(errno.into()) } else { Ok(()) })
+}
+
+/// Looks at a healthy store with one call failing, in turn for each call that a look makes: at that one time, and every
+/// time. No report may hold a code that is not in `allowed`. Where the failure kept something that is there from being
+/// read, no report may be clean.
+fn each_call_fails(errno: Errno, allowed: &(dyn Fn(Code) -> bool + Sync)) {
+    let folder = written();
+    let calls = calls(folder.path());
+    assert!(calls.len() > 100, "{calls:?}");
+    let numbers: Vec<usize> = (0..calls.len()).collect();
+    let faults = in_parallel(&numbers, |&nth| {
+        let call = &calls[nth];
+        let (op, path) = call;
+        // What `stat` alone would tell is often told by something else.
+        let lasting = *op != Op::Stat && folder.path().join(path).exists();
+        // A database is read until it holds still. A blob that was read the second time only was not looked into.
+        let passing = lasting && path.starts_with(CONTENT);
+        let mut gates = vec![("once", fails_once(nth, errno), passing)];
+        if calls[..nth].iter().all(|earlier| earlier != call) {
+            gates.push(("always", fails_always(call.clone(), errno), lasting));
+        }
+        let fault = |(times, gate, matters): (&str, Gate, bool)| {
+            // A root that cannot be opened is an error, and as loud as one.
+            let report = look(folder.path(), Depth::Full, gate).ok()?;
+            let codes: Vec<Code> = report.findings.iter().map(Finding::code).collect();
+            let clean = matters && report.outcome(true) == Outcome::Clean;
+            (clean || !codes.iter().all(|code| allowed(*code)))
+                .then(|| format!("{op:?} {} fails {times}: {codes:?}", path.display()))
+        };
+        gates.into_iter().filter_map(fault).collect()
+    });
+    assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), calls.len(), faults.join("\n"));
+}
+
+#[test]
+fn a_failing_medium_is_reported_as_that() {
+    each_call_fails(Errno::IO, &|code| matches!(code, Code::BlobUnreadable | Code::PathUnreadable));
+}
+
+#[test]
+fn what_may_not_be_read_is_never_called_damaged() {
+    each_call_fails(Errno::ACCESS, &|_| false);
+}
+
+#[test]
+fn a_store_may_vanish_at_any_moment() {
+    let count = calls(written().path()).len();
+    let moments: Vec<usize> = (0..count).step_by(count.div_ceil(25)).collect();
+    let faults = in_parallel(&moments, |&nth| {
+        [true, false].into_iter().filter_map(|whole| fault_of_vanishing(nth, whole)).collect()
+    });
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// What it says is its business, as long as it says it (files that went are missing), but what is gone is not corrupt.
+fn fault_of_vanishing(nth: usize, whole: bool) -> Option<String> {
+    let folder = written();
+    let root = folder.path().to_path_buf();
+    let gone = if whole { root.clone() } else { root.join(CONTENT) };
+    let count = AtomicUsize::new(0);
+    let gate = Gate::new(move |_, _| {
+        if count.fetch_add(1, Ordering::Relaxed) == nth { fs::remove_dir_all(&gone) } else { Ok(()) }
+    });
+    let report = look(&root, Depth::Full, gate).ok()?;
+    let corrupt = [Code::BlobDigestMismatch, Code::BlobUnreferencedCorrupt, Code::BlobUnreadable];
+    let wrong = report.findings.iter().any(|finding| corrupt.contains(&finding.code()));
+    wrong.then(|| format!("{nth} whole {whole}: {:?}", report.findings))
+}
+
+#[test]
+fn a_check_touches_nothing() {
+    let folder = written();
+    let paths = tree(folder.path());
+    let contents = contents(&paths);
+    age(&paths);
+    let before = stats(&paths);
+    for depth in [Depth::Quick, Depth::Blobs, Depth::Full] {
+        look(folder.path(), depth, Gate::default()).unwrap();
+        for (path, (is, was)) in paths.iter().zip(stats(&paths).iter().zip(&before)) {
+            assert_eq!(is, was, "{} at {depth:?}", path.display());
+        }
+    }
+    assert_eq!(tree(folder.path()), paths);
+    assert!(self::contents(&paths) == contents);
+}
+
+/// Inode, mode, size, and the three times, in nanoseconds where the file system has them.
+type Stat = (u64, u32, u64, [i64; 6]);
+
+fn stats(paths: &[PathBuf]) -> Vec<Stat> {
+    let stat = |path: &PathBuf| {
+        let stat = fs::symlink_metadata(path).unwrap();
+        // The kernel notes the reading of a link, and there is no flag against it.
+        let atime = if stat.is_symlink() { [0, 0] } else { [stat.atime(), stat.atime_nsec()] };
+        let times = [atime[0], atime[1], stat.mtime(), stat.mtime_nsec(), stat.ctime(), stat.ctime_nsec()];
+        (stat.ino(), stat.mode(), stat.size(), times)
+    };
+    paths.iter().map(stat).collect()
+}
+
+fn contents(paths: &[PathBuf]) -> Vec<Option<Vec<u8>>> {
+    let regular = |path: &PathBuf| fs::symlink_metadata(path).is_ok_and(|stat| stat.is_file());
+    paths.iter().map(|path| regular(path).then(|| fs::read(path).unwrap())).collect()
+}
+
+/// Gives everything a time of access before its time of change: the next reading would be noted, even with `relatime`.
+fn age(paths: &[PathBuf]) {
+    use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT, utimensat};
+    for path in paths {
+        let last_access = Timespec { tv_sec: 1, tv_nsec: 0 };
+        let last_modification = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+        let times = Timestamps { last_access, last_modification };
+        utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW).unwrap();
+    }
+}
+
+/// All paths at and below `root`.
+fn tree(root: &Path) -> Vec<PathBuf> {
+    let mut paths = vec![root.to_path_buf()];
+    let mut at = 0;
+    while let Some(path) = paths.get(at).cloned() {
+        at += 1;
+        if fs::symlink_metadata(&path).unwrap().is_dir() {
+            paths.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
+    paths.sort();
+    paths
+}
