@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use verifier_core::event::Interrupt;
 use verifier_core::report::Report;
-use verifier_core::{CheckOptions, Store, check};
+use verifier_core::{CheckError, CheckOptions, Store, check};
 
 use super::output::{complain, print};
 use crate::args::{CheckArgs, Color, Format, MachineArgs};
@@ -46,7 +46,10 @@ pub(super) fn check_root(
         Status::of_open_error(&error)
     })?;
     progress.during(|| check(&store, options, progress, interrupt)).map_err(|error| {
-        complain(escape(error.to_string()));
+        complain(match &error {
+            CheckError::NoSuch { what, name } => format!("no {what} '{}' in this store", escape(name)),
+            other => escape(other.to_string()),
+        });
         Status::of_check_error(&error)
     })
 }

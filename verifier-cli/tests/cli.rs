@@ -1,0 +1,14 @@
+//! The command as a process: its streams and its exit status.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
+
+mod cli {
+    mod bad_input;
+    mod check;
+    mod explain;
+    mod roots;
+    mod signals;
+    mod streams;
+    mod support;
+    mod usage;
+}

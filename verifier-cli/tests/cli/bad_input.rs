@@ -1,0 +1,100 @@
+//! Roots that are none, or that may not be read.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+use super::support::{as_nobody, check, finish, open_folder, store};
+use testdata::golden;
+
+#[test]
+fn what_is_no_root_is_a_mistake_that_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let other = folder.path().join("other");
+    fs::create_dir(&other).unwrap();
+    fs::write(other.join("x"), "").unwrap();
+    for (path, why) in [
+        (folder.path().join("missing"), "no such folder"),
+        (folder.path().join("missing\n/x"), "no such folder"),
+        (file.join("below"), "not a folder"),
+        (file, "not a folder"),
+        (other, "not a containerd root"),
+    ] {
+        for format in ["human", "json"] {
+            let ran = check(&path, &["--format", format]);
+            assert_eq!(ran.status, 16, "{ran:?}");
+            let shown = path.to_str().unwrap().replace('\n', "\\n");
+            let line = ran.complaint();
+            assert!(line.starts_with(&format!("{shown}: ")) && line.contains(why), "{line}");
+        }
+    }
+}
+
+#[test]
+fn a_root_that_may_not_be_opened_is_incomplete() {
+    let folder = open_folder();
+    let root = folder.path().join("root");
+    fs::create_dir(&root).unwrap();
+    fs::set_permissions(&root, Permissions::from_mode(0o000)).unwrap();
+    let (_program, mut nobody) = as_nobody();
+    let ran = finish(nobody.args(["check", "--root"]).arg(&root));
+    assert_eq!(ran.status, 8, "{ran:?}");
+    let line = ran.complaint();
+    assert!(line.contains(root.to_str().unwrap()) && line.contains("permission denied"), "{line}");
+    fs::set_permissions(&root, Permissions::from_mode(0o700)).unwrap();
+}
+
+#[test]
+fn a_part_that_may_not_be_read_is_named_and_incomplete() {
+    let folder = open_folder();
+    golden::unpack("2.1", folder.path()).unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
+    let content = folder.path().join("io.containerd.content.v1.content");
+    fs::set_permissions(&content, Permissions::from_mode(0o000)).unwrap();
+    let (_program, mut nobody) = as_nobody();
+    let ran = finish(nobody.args(["check", "--format", "json", "--root"]).arg(folder.path()));
+    fs::set_permissions(&content, Permissions::from_mode(0o700)).unwrap();
+    let report = ran.report();
+    assert_eq!(ran.status & 8, 8, "{report:#}");
+    assert_eq!(report["complete"], false);
+    let reasons = report["coverage"]["unverified"].as_array().unwrap();
+    assert!(reasons.iter().any(|one| one["reason"]["code"] == "permission-denied"), "{report:#}");
+}
+
+#[test]
+fn a_root_by_any_name_is_shown_safely() {
+    let folder = tempfile::tempdir().unwrap();
+    let odd = std::ffi::OsStr::from_bytes(b"odd\n\xff\x1b[31m");
+    let root = folder.path().join(odd);
+    golden::unpack("1.6", &root).unwrap();
+    let human = check(&root, &[]);
+    assert_eq!(human.status, 0);
+    assert!(human.stdout.contains("/odd\\n\\xff\\u{1b}[31m: containerd stopped"), "{}", human.stdout);
+    let json = check(&root, &["--format", "json"]);
+    assert!(json.report()["root"].as_str().unwrap().ends_with("/odd\n\u{fffd}\u{1b}[31m"));
+}
+
+#[test]
+fn an_empty_store_is_clean() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("io.containerd.content.v1.content")).unwrap();
+    let ran = check(folder.path(), &["--strict"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+}
+
+#[test]
+fn a_store_is_unchanged_by_its_check() {
+    let root = store();
+    let meta = |path: &std::path::Path| {
+        use std::os::unix::fs::MetadataExt as _;
+        let meta = path.metadata().unwrap();
+        (meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec(), meta.len(), meta.mode())
+    };
+    let paths = super::support::blobs(root.path());
+    let before: Vec<_> = paths.iter().map(|path| meta(path)).collect();
+    assert_eq!(check(root.path(), &[]).status, 0);
+    assert_eq!(before, paths.iter().map(|path| meta(path)).collect::<Vec<_>>());
+}
+
+use std::os::unix::ffi::OsStrExt as _;
