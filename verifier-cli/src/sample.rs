@@ -11,7 +11,7 @@ use verifier_core::finding::{
 };
 use verifier_core::io::FileKind;
 use verifier_core::report::{Coverage, Depth, Mode, Reason, Report, Tally, Unverified};
-use verifier_core::verify::tree::Difference;
+use verifier_core::verify::tree::{Difference, DifferenceKind};
 
 /// A digest whose hex is this digit throughout.
 pub(crate) fn digest(digit: char) -> Digest {
@@ -88,10 +88,41 @@ pub(crate) fn tree_damage() -> TreeDamage {
         layer: digest('a'),
         healable: true,
         paths: 2,
-        counts: BTreeMap::from([("content", 1), ("mode", 1)]),
-        differences: vec![Difference { path: "usr/bin/bash".into() }],
+        counts: BTreeMap::from([("size", 1), ("mode", 1)]),
+        differences: vec![Difference {
+            path: "usr/bin/bash".into(),
+            kind: DifferenceKind::Size { expected: 1_265_648, actual: 0 },
+        }],
         left_out: 1,
     }
+}
+
+/// A difference of each kind, in the order of their paths.
+pub(crate) fn differences() -> Vec<Difference> {
+    use std::os::unix::ffi::OsStrExt as _;
+    let odd = PathBuf::from(std::ffi::OsStr::from_bytes(b"a\nb\xff"));
+    let (text, other) = (|text: &str| text.as_bytes().to_vec(), PathBuf::from("z"));
+    let kinds = [
+        (PathBuf::new(), DifferenceKind::Mode { expected: 0o755, actual: 0o644 }),
+        (PathBuf::new(), DifferenceKind::Owner { expected: (0, 0), actual: (1000, 0) }),
+        (odd, DifferenceKind::Missing { expected: FileKind::File }),
+        ("bin/sh".into(), DifferenceKind::Size { expected: 1_265_648, actual: 0 }),
+        ("dev/x".into(), DifferenceKind::Unexpected { actual: FileKind::Fifo }),
+        ("e".into(), DifferenceKind::Type { expected: FileKind::File, actual: FileKind::Folder }),
+        ("f".into(), DifferenceKind::Content { first_offset: 4096 }),
+        ("g".into(), DifferenceKind::Unreadable { errno: 5 }),
+        ("h".into(), DifferenceKind::LinkTarget { expected: text("a"), actual: text("b") }),
+        ("i".into(), DifferenceKind::Device { expected: (1, 3), actual: (1, 5) }),
+        ("j".into(), DifferenceKind::Xattr { name: text("user.a"), expected: Some(text("x")), actual: None }),
+        ("j".into(), DifferenceKind::Xattr { name: text("user.b"), expected: None, actual: Some(text("x")) }),
+        ("k".into(), DifferenceKind::Whiteout { actual: None }),
+        ("l".into(), DifferenceKind::Whiteout { actual: Some(FileKind::File) }),
+        ("m".into(), DifferenceKind::Opaque { expected: true }),
+        ("n".into(), DifferenceKind::Mtime { expected: 1, actual: (-1, 0) }),
+        ("o".into(), DifferenceKind::HardLink { expected: true, other: other.clone() }),
+        ("p".into(), DifferenceKind::HardLink { expected: false, other }),
+    ];
+    kinds.map(|(path, kind)| Difference { path, kind }).to_vec()
 }
 
 /// A finding of each kind. A new code without a sample fails every test that goes through all of them.

@@ -3,6 +3,7 @@
 mod group;
 mod totals;
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use verifier_core::finding::{Finding, FindingKind, Severity};
@@ -29,8 +30,14 @@ pub(crate) fn write(out: &mut dyn Write, report: &Report, strict: bool, style: S
     if report.must_not_start() {
         alarm(out, style)?;
     }
-    for group in groups(&report.findings) {
-        write_group(out, &group, style)?;
+    let mut advised = BTreeSet::new();
+    for group in &groups(&report.findings) {
+        write_heading(out, group, style)?;
+        for class in &group.classes {
+            write_class(out, class, style)?;
+            let advice = if advised.insert(&class.advice) { &class.advice } else { "As above." };
+            writeln!(out, "{}", style.paint(Paint::Faint, wrap("    -> ", advice)))?;
+        }
     }
     writeln!(out)?;
     totals::write(out, report)?;
@@ -64,7 +71,7 @@ fn alarm(out: &mut dyn Write, style: Style) -> io::Result<()> {
     Ok(())
 }
 
-fn write_group(out: &mut dyn Write, group: &Group<'_>, style: Style) -> io::Result<()> {
+fn write_heading(out: &mut dyn Write, group: &Group<'_>, style: Style) -> io::Result<()> {
     writeln!(out)?;
     if group.images.is_empty() {
         writeln!(out, "{}", style.paint(Paint::Strong, "In no image"))?;
@@ -77,10 +84,10 @@ fn write_group(out: &mut dyn Write, group: &Group<'_>, style: Style) -> io::Resu
         };
         writeln!(out, "{}", style.paint(Paint::Strong, format!("{word} {}", words::named(image))))?;
     }
-    group.classes.iter().try_for_each(|class| write_class(out, class, style))
+    Ok(())
 }
 
-/// Writes what is wrong in the same way, and once what to do about it.
+/// Writes what is wrong in the same way.
 fn write_class(out: &mut dyn Write, class: &Class<'_>, style: Style) -> io::Result<()> {
     let severity = class.code.severity();
     let paint = match severity {
@@ -103,7 +110,7 @@ fn write_class(out: &mut dyn Write, class: &Class<'_>, style: Style) -> io::Resu
     if class.findings.iter().all(|finding| finding.blast.images.is_empty()) {
         write_names(out, "namespaces", &class.namespaces)?;
     }
-    writeln!(out, "{}", style.paint(Paint::Faint, wrap("    -> ", &class.advice)))
+    Ok(())
 }
 
 fn write_paths(out: &mut dyn Write, finding: &Finding) -> io::Result<()> {

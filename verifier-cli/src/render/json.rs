@@ -121,6 +121,18 @@ mod tests {
     }
 
     #[test]
+    fn every_difference_fits_the_schema() {
+        let validator = jsonschema::draft202012::new(&schema()).unwrap();
+        let mut finding = sample::finding(Code::SnapshotDiffers);
+        let FindingKind::SnapshotDiffers(damage) = &mut finding.kind else { panic!("another kind") };
+        damage.differences = sample::differences();
+        let document = document(&sample::report(vec![finding]), false);
+        let errors: Vec<String> =
+            validator.iter_errors(&document).map(|e| format!("{}: {e}", e.instance_path())).collect();
+        assert!(errors.is_empty(), "{errors:#?}\n{document:#}");
+    }
+
+    #[test]
     fn every_code_has_its_evidence_in_the_schema() {
         let schema = schema();
         let evidence = schema["$defs"]["evidence"]["oneOf"].as_array().unwrap();

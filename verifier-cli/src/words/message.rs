@@ -52,14 +52,6 @@ pub(crate) fn named(named: &Named) -> String {
     format!("{} ({})", escape(&named.name), escape(&named.namespace))
 }
 
-/// The first paths that differ, at most `limit`, and how many there are beyond those.
-pub(crate) fn differences(damage: &TreeDamage, limit: usize) -> (Vec<String>, u64) {
-    let shown: Vec<String> =
-        damage.differences.iter().take(limit).map(|difference| escape_path(&difference.path)).collect();
-    let beyond = damage.paths.saturating_sub(shown.len() as u64);
-    (shown, beyond)
-}
-
 /// What is wrong with the subject.
 pub(crate) fn fault(finding: &Finding) -> String {
     match &finding.kind {
@@ -172,7 +164,7 @@ fn tree_damage(damage: &TreeDamage) -> String {
     let kinds: Vec<String> = damage
         .counts
         .iter()
-        .map(|(kind, number)| format!("{} {}", crate::render::thousands(*number), escape(kind)))
+        .map(|(kind, number)| format!("{}: {}", escape(kind), crate::render::thousands(*number)))
         .collect();
     let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
     let verb = if damage.paths == 1 { "is" } else { "are" };

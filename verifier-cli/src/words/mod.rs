@@ -1,14 +1,16 @@
 //! The operator's words: the one place where a finding becomes a sentence.
 
 mod advice;
+mod difference;
 mod evidence;
 mod message;
 mod page;
 mod reason;
 
 pub(crate) use advice::advice;
+pub(crate) use difference::differences;
 pub(crate) use evidence::{actual, expected, place};
-pub(crate) use message::{differences, fault, heading, message, named, subject};
+pub(crate) use message::{fault, heading, message, named, subject};
 pub(crate) use page::{nearest, page, title};
 pub(crate) use reason::reason;
 

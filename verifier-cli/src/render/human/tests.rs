@@ -48,9 +48,9 @@ Images docker.io/library/app:1 (default)
        docker.io/library/app:2 (k8s.io)
   ERROR snapshot-differs
     overlayfs snapshot 3 (default/3/{c})
-      2 paths are not as its layer made them (1 content, 1 mode); layer
+      2 paths are not as its layer made them (mode: 1, size: 1); layer
       {a}
-        usr/bin/bash
+        usr/bin/bash: 0 bytes instead of 1,265,648
         and 1 more (--format json lists them)
     containers: web (default)
     -> The layer's blob is intact: the files can be restored from it, without any network. Start no
@@ -113,6 +113,15 @@ fn gaps_are_named_and_never_called_clean() {
     report.findings = vec![sample::finding(Code::BlobMissing)];
     assert!(text(&report, false).ends_with("DAMAGED, and not everything could be checked.\n"));
     assert!(line(&report, false).contains("damaged and not checked to the end: 1 error"));
+}
+
+#[test]
+fn the_same_advice_is_given_once() {
+    let mut other = sample::finding(Code::SnapshotDiffers);
+    other.blast.images.clear();
+    let report = sample::report(vec![sample::finding(Code::SnapshotDiffers), other]);
+    let text = text(&report, false);
+    assert_eq!((text.matches("-> The layer's blob").count(), text.matches("-> As above.").count()), (1, 1));
 }
 
 #[test]

@@ -19,7 +19,8 @@ pub(super) fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     }
     let coverage = &report.coverage;
     let bytes = coverage.blobs.bytes.saturating_add(coverage.snapshots.bytes);
-    let speed = rate(bytes, report.elapsed).filter(|_| bytes > 0).map(|rate| format!(" ({rate})"));
+    // A rate says something about the disk only when there was something to read.
+    let speed = rate(bytes, report.elapsed).filter(|_| bytes >> 20 > 0).map(|rate| format!(" ({rate})"));
     writeln!(
         out,
         "Checked {} and {}, {} in {}{}.",
