@@ -4,5 +4,6 @@
 
 mod real {
     pub(crate) mod blobs;
+    pub(crate) mod snapshots;
     pub(crate) mod support;
 }

@@ -90,8 +90,8 @@ pub fn check(
     let plan = Plan::new(&inventory, options)?;
     observer.event(Event::Began { phase: Phase::Verify, bytes_total: plan.bytes() });
     let mut examination = examine(store, &inventory, &plan, options.threads, observer, interrupt);
-    if inventory.mode == Mode::Live && !examination.candidates.is_empty() && !interrupt.is_raised() {
-        let look = Look { store, options, observer, interrupt };
+    let look = Look { store, options, observer, interrupt };
+    if inventory.mode == Mode::Live && !unsettled(&examination).is_empty() && !interrupt.is_raised() {
         look.confirm(&inventory, &mut examination)?;
     }
     if interrupt.is_raised() {
@@ -150,6 +150,10 @@ impl Look<'_> {
                 matches!(candidate.finding.code(), Code::BlobUnreferenced | Code::BlobUnreferencedCorrupt);
             !(unowned && collecting) && again.candidates.iter().any(|other| candidate.is_confirmed_by(other))
         });
+        // What went away while it was read is no gap if it stays away, or can be read now and nothing is wrong with it.
+        let unclear: BTreeSet<&Subject> = unsettled_in(&again).collect();
+        let unverified = &mut examination.coverage.unverified;
+        unverified.retain(|left| left.reason != Reason::KeptChanging || unclear.contains(&left.subject));
         Ok(())
     }
 
@@ -159,6 +163,17 @@ impl Look<'_> {
             std::thread::sleep(Duration::from_millis(50));
         }
     }
+}
+
+/// What has to be looked at again on a live store.
+fn unsettled(examination: &Examination) -> BTreeSet<Subject> {
+    unsettled_in(examination).cloned().collect()
+}
+
+fn unsettled_in(examination: &Examination) -> impl Iterator<Item = &Subject> {
+    let changing = examination.coverage.unverified.iter().filter(|left| left.reason == Reason::KeptChanging);
+    let found = examination.candidates.iter().map(|candidate| &candidate.finding.subject);
+    found.chain(changing.map(|left| &left.subject))
 }
 
 /// Whether the collector was at work between two looks: then files without records are on their way out.

@@ -34,7 +34,7 @@ pub enum Event {
         /// Bytes since the last such event.
         bytes: u64,
     },
-    /// Something is wrong. On a live store it may still be withdrawn: the report is what counts.
+    /// Something is wrong, and on a live store stood the second look. Sent at the end, in the report's order.
     Found(Box<Finding>),
 }
 

@@ -76,12 +76,12 @@ fn check_changes_nothing_and_opens_nothing_for_writing() {
         store_with_two_images(bed, &containerd);
         containerd.stop();
         assert!(blobs(&root).len() > 4);
+        // The fingerprint reads the files too; what that moves, the first one has moved already.
+        fingerprint(&root);
         let before = fingerprint(&root);
-        let before_reading = fingerprint(&root);
         check(&root, &["--depth", "full"]).assert_clean("stopped");
-        // Our own fingerprint reads the files too; what it moves itself is in the second one.
         let after = fingerprint(&root);
-        for (path, facts) in &before_reading {
+        for (path, facts) in &before {
             assert_eq!(Some(facts), after.get(path), "{} was changed", path.display());
         }
         assert_eq!(before.len(), after.len());

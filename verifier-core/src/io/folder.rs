@@ -109,7 +109,8 @@ impl Folder {
         Ok(rustix::fs::fstat(&handle)?.into())
     }
 
-    /// The target of the symbolic link `path`, byte for byte.
+    /// The target of the symbolic link `path`, byte for byte. The kernel may move the link's access time for it; unlike a
+    /// file's or a folder's, no flag prevents that.
     ///
     /// # Errors
     /// `EINVAL` when it is no link, `ENOENT`, `EIO`.

@@ -171,6 +171,11 @@ impl Blob<'_> {
     }
 
     fn bytes_seen(&self, rehashed: &Rehashed) -> Seen {
+        let document = self.inventory.documents.facts.get(self.digest).map(|fact| &fact.state);
+        // An error that did not come again stands all the same: what the document names was not looked at.
+        if let Some(DocumentState::Unreadable(error)) = document {
+            return Seen::Error(copy(error));
+        }
         match rehashed.get(self.digest) {
             Some(Ok(Some((actual, size_bytes)))) => return Seen::Digest(actual.clone(), *size_bytes),
             Some(Ok(None)) => return Seen::Stopped,
@@ -179,7 +184,7 @@ impl Blob<'_> {
         }
         let size_bytes = self.file.map_or(0, |file| file.stat.size_bytes);
         let computable = !matches!(self.digest.algorithm(), Algorithm::Other(_));
-        match self.inventory.documents.facts.get(self.digest).map(|fact| &fact.state) {
+        match document {
             Some(DocumentState::Parsed(_) | DocumentState::Unparsable(Unparsable::Json { .. }))
                 if computable =>
             {
@@ -188,7 +193,6 @@ impl Blob<'_> {
             Some(DocumentState::WrongDigest { actual, size_bytes, .. }) => {
                 Seen::Digest(actual.clone(), *size_bytes)
             }
-            Some(DocumentState::Unreadable(error)) => Seen::Error(copy(error)),
             _ => Seen::Nothing,
         }
     }
@@ -208,7 +212,7 @@ impl Blob<'_> {
     }
 
     fn role(&self) -> Option<crate::finding::Role> {
-        self.inventory.documents.roles.get(self.digest).copied()
+        self.references.role(self.digest)
     }
 
     fn subject(&self) -> Subject {

@@ -82,7 +82,10 @@ fn examine_manifests(
     let mut seen = BTreeSet::from([target]);
     let mut queue = vec![target];
     while let Some(digest) = queue.pop() {
-        let Some(document) = inventory.documents.facts.get(digest).and_then(|fact| fact.document()) else {
+        // A document with other bytes than it should have is a finding already; what it names may be anything.
+        let Some(DocumentState::Parsed(document)) =
+            inventory.documents.facts.get(digest).map(|fact| &fact.state)
+        else {
             continue;
         };
         if let Document::Manifest(manifest) = document {

@@ -35,7 +35,9 @@ pub(crate) fn examine(
     let mut examination = Examination::default();
     let root = store.folder();
     let rootless = root.stat("").is_ok_and(|stat| stat.uid != 0);
-    let eye = snapshot::Eye { root, depth: plan.depth, threads, rootless, observer, interrupt };
+    let max_differences = snapshot::max_differences(plan.snapshots.len());
+    let eye =
+        snapshot::Eye { root, depth: plan.depth, threads, max_differences, rootless, observer, interrupt };
     let looked = eye.look_at(plan);
     let mut rehashed = snapshot::digests(plan, &looked);
     let blobs = plan.blobs_left(rehashed.keys());

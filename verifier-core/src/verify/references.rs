@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::{DiffId, Digest};
-use crate::finding::{BlastRadius, Named};
+use crate::finding::{BlastRadius, Named, Role};
 use crate::metadata::{Metadata, UNCOMPRESSED};
 use crate::scan::{Documents, Inventory};
 
@@ -125,6 +125,11 @@ impl<'a> References<'a> {
         let standing = self.standing_on.get(&(snapshotter, backend_key)).into_iter().flatten();
         blast.containers.extend(standing.cloned());
         blast
+    }
+
+    /// What a blob is to the images that reach it.
+    pub(crate) fn role(&self, digest: &Digest) -> Option<Role> {
+        self.documents.roles.get(digest).copied()
     }
 
     /// The DiffIDs that the namespaces' labels give for a layer's blob.

@@ -36,10 +36,19 @@ pub(super) struct Eye<'a> {
     pub(super) root: &'a Folder,
     pub(super) depth: Depth,
     pub(super) threads: usize,
+    /// Differences to list for each snapshot.
+    pub(super) max_differences: usize,
     /// The store belongs to another user than root: containerd runs in a user namespace.
     pub(super) rootless: bool,
     pub(super) observer: &'a dyn Observer,
     pub(super) interrupt: &'a Interrupt,
+}
+
+/// Differences to list for each of `snapshots` snapshots: all of an ordinary image's, and not so many that a node whose
+/// snapshots are all empty fills the memory. A function of the plan alone, so that the report is the same at any number
+/// of threads.
+pub(super) fn max_differences(snapshots: usize) -> usize {
+    (200_000 / snapshots.max(1)).clamp(100, 10_000)
 }
 
 impl Eye<'_> {
@@ -90,7 +99,7 @@ impl Eye<'_> {
             .collect();
         let lowers: Vec<Folder> =
             task.lowers.iter().flatten().map_while(|path| self.root.folder(path).ok()).collect();
-        let mut options = CompareOptions::default();
+        let mut options = CompareOptions::default().max_differences(self.max_differences);
         if self.rootless {
             options = options.user_namespace();
         }
@@ -181,7 +190,15 @@ impl Judge<'_> {
     ) {
         match compared {
             Err(LayerError::Interrupted) => self.skip(Reason::Interrupted),
-            Err(LayerError::Read { source, .. }) if is_media_error(errno(source)) => {
+            Err(LayerError::Read { layer, source }) if is_media_error(errno(source)) => {
+                // It stands even if the blob can be read when it is rehashed: this time it could not.
+                if let Some(layer) = self.task.layers.get(*layer) {
+                    let role = self.references.role(&layer.digest);
+                    self.find_layer(
+                        &layer.digest,
+                        FindingKind::BlobUnreadable { role, errno: errno(source) },
+                    );
+                }
                 self.leave_out(Reason::LayerDamaged);
                 self.examine_usage(usage);
             }
