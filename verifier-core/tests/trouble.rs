@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where its own footing fails")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use rustix::io::Errno;
 use testdata::builder::{CONTENT, sample};
 use testdata::in_parallel;
 use verifier_core::event::{Interrupt, Unobserved};
-use verifier_core::finding::{Code, Finding};
+use verifier_core::finding::{Code, Finding, FindingKind};
 use verifier_core::io::{Gate, Op};
 use verifier_core::report::{Depth, Outcome, Report};
 use verifier_core::{CheckOptions, OpenError, Store, check};
@@ -56,13 +57,17 @@ fn fails_always((op, path): (Op, PathBuf), errno: Errno) -> Gate {
 }
 
 /// Looks at a healthy store with one call failing, in turn for each call that a look makes: at that one time, and every
-/// time. No report may hold a code that is not in `allowed`. Where the failure kept something that is there from being
+/// time. No report may hold a finding that is not `allowed`. Where the failure kept something that is there from being
 /// read, no report may be clean.
-fn each_call_fails(errno: Errno, allowed: &(dyn Fn(Code) -> bool + Sync)) {
+fn each_call_fails(errno: Errno, allowed: &(dyn Fn(&Finding) -> bool + Sync)) {
     let folder = written();
     let calls = calls(folder.path());
     assert!(calls.len() > 100, "{calls:?}");
-    let numbers: Vec<usize> = (0..calls.len()).collect();
+    // The first and the last time that each is made.
+    let times =
+        |call| (calls.iter().position(|other| other == call), calls.iter().rposition(|other| other == call));
+    let numbers = calls.iter().map(times).flat_map(|(first, last)| [first, last]).flatten();
+    let numbers: Vec<usize> = numbers.collect::<BTreeSet<_>>().into_iter().collect();
     let faults = in_parallel(&numbers, |&nth| {
         let call = &calls[nth];
         let (op, path) = call;
@@ -79,17 +84,21 @@ fn each_call_fails(errno: Errno, allowed: &(dyn Fn(Code) -> bool + Sync)) {
             let report = look(folder.path(), Depth::Full, gate).ok()?;
             let codes: Vec<Code> = report.findings.iter().map(Finding::code).collect();
             let clean = matters && report.outcome(true) == Outcome::Clean;
-            (clean || !codes.iter().all(|code| allowed(*code)))
+            (clean || !report.findings.iter().all(allowed))
                 .then(|| format!("{op:?} {} fails {times}: {codes:?}", path.display()))
         };
         gates.into_iter().filter_map(fault).collect()
     });
-    assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), calls.len(), faults.join("\n"));
+    assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), numbers.len(), faults.join("\n"));
 }
 
 #[test]
 fn a_failing_medium_is_reported_as_that() {
-    each_call_fails(Errno::IO, &|code| matches!(code, Code::BlobUnreadable | Code::PathUnreadable));
+    each_call_fails(Errno::IO, &|finding| match &finding.kind {
+        FindingKind::BlobUnreadable { .. } | FindingKind::PathUnreadable { .. } => true,
+        FindingKind::SnapshotDiffers(tree) => tree.counts.keys().eq(&["unreadable"]),
+        _ => false,
+    });
 }
 
 #[test]
@@ -120,6 +129,65 @@ fn fault_of_vanishing(nth: usize, whole: bool) -> Option<String> {
     let corrupt = [Code::BlobDigestMismatch, Code::BlobUnreferencedCorrupt, Code::BlobUnreadable];
     let wrong = report.findings.iter().any(|finding| corrupt.contains(&finding.code()));
     wrong.then(|| format!("{nth} whole {whole}: {:?}", report.findings))
+}
+
+/// No byte is beyond the checker's wits; and each byte of a blob counts.
+#[test]
+fn any_byte_may_flip() {
+    let seeds: Vec<u64> = (1..=8).collect();
+    let faults = in_parallel(&seeds, |&seed| {
+        let folder = written();
+        let files: Vec<PathBuf> = tree(folder.path())
+            .into_iter()
+            .filter(|path| path.symlink_metadata().unwrap().is_file())
+            .collect();
+        let mut next = noise(seed);
+        (0..60)
+            .filter_map(|_| fault_of_flip(folder.path(), &files[next() % files.len()], &mut next))
+            .collect()
+    });
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Flips one bit of `file`, looks, and puts it back.
+fn fault_of_flip(root: &Path, file: &Path, next: &mut dyn FnMut() -> usize) -> Option<String> {
+    let good = fs::read(file).unwrap();
+    if good.is_empty() {
+        return None;
+    }
+    let mut bad = good.clone();
+    // The first pages of a database are denser than the rest.
+    let within = if next() % 2 == 0 { bad.len() } else { bad.len().min(64 * 1024) };
+    let (at, bit) = (next() % within, next() % 8);
+    bad[at] ^= 1 << bit;
+    put(file, &bad);
+    let report = look(root, Depth::Full, Gate::default()).unwrap();
+    put(file, &good);
+    let blob = file.strip_prefix(root).unwrap().starts_with(Path::new(CONTENT).join("blobs"));
+    let codes: Vec<Code> = report.findings.iter().map(Finding::code).collect();
+    (blob && codes != [Code::BlobDigestMismatch])
+        .then(|| format!("bit {bit} of byte {at} of {}: {codes:?}", file.display()))
+}
+
+/// Writes `bytes` to `file` and leaves its mode and times as they are.
+fn put(file: &Path, bytes: &[u8]) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let before = fs::metadata(file).unwrap();
+    fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(file, bytes).unwrap();
+    let times = fs::FileTimes::new().set_modified(before.modified().unwrap());
+    fs::File::options().write(true).open(file).unwrap().set_times(times).unwrap();
+    fs::set_permissions(file, before.permissions()).unwrap();
+}
+
+/// The same numbers every time (xorshift64*).
+fn noise(mut state: u64) -> impl FnMut() -> usize {
+    move || {
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        usize::try_from(state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33).unwrap()
+    }
 }
 
 #[test]

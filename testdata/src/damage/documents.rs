@@ -185,7 +185,7 @@ fn add_odd(sample: &mut Sample, media_type: &str, document: &Value) -> io::Resul
     Ok(())
 }
 
-/// An image of these layers, fetched and not unpacked.
+/// An image of these layers, unpacked under the ChainIDs that their DiffIDs claim.
 pub(super) fn add_image(sample: &mut Sample, layers: &[crate::builder::PackedLayer]) -> io::Result<()> {
     let image = sample.store.add_image(&ImageSpec {
         namespace: "default",
@@ -193,7 +193,7 @@ pub(super) fn add_image(sample: &mut Sample, layers: &[crate::builder::PackedLay
         layers,
         form: Form::Oci,
         platform: Platform::LINUX_AMD64,
-        unpack: &[],
+        unpack: &["overlayfs"],
     })?;
     name(sample, &image.manifest);
     Ok(())

@@ -1,4 +1,4 @@
-//! Layers with the right digest that are not what their image says.
+//! Layers with the right digest that are not what their image says, although a snapshot claims to hold them.
 
 use std::io;
 

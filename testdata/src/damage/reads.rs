@@ -19,10 +19,17 @@ fn snapshots() -> PathBuf {
     snapshotter_folder("overlayfs").join("snapshots")
 }
 
+fn base(sample: &Sample) -> &str {
+    sample.app.chain.first().map_or("", String::as_str)
+}
+
+fn base_snapshot(sample: &Sample) -> Subject {
+    Subject::snapshot(sample, "default", "overlayfs", base(sample))
+}
+
 /// A file of the base's snapshot.
 fn hosts(sample: &Sample) -> PathBuf {
-    let base = sample.app.chain.first().map_or("", String::as_str);
-    folder(sample, ("overlayfs", base)).join("fs/etc/hosts")
+    folder(sample, ("overlayfs", base(sample))).join("fs/etc/hosts")
 }
 
 pub(super) const TABLE: &[Damage] = &[
@@ -87,7 +94,8 @@ pub(super) const TABLE: &[Damage] = &[
         |_| eio(Op::List, snapshots()),
     )
     .always(PATH),
-    Damage::reads("unpacked-file-unreadable", |s| Subject::path(hosts(s)), |s| eio(Op::Read, hosts(s)))
-        .at_full(PATH)
+    // A file of a tree is named in the tree's finding.
+    Damage::reads("unpacked-file-unreadable", base_snapshot, |s| eio(Op::Read, hosts(s)))
+        .at_full("snapshot-differs")
         .reaching(Reach::BASE_IN_DEFAULT),
 ];
