@@ -47,9 +47,7 @@ pub fn usage(root: &Path) -> io::Result<Usage> {
 pub(super) fn write_tree(root: &Path, entries: &[Entry]) -> io::Result<()> {
     for entry in entries {
         let path = root.join(&entry.path);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)?;
-        }
+        make_parents(root, &path)?;
         match &entry.node {
             Node::File(bytes) => fs::write(&path, bytes)?,
             Node::Folder => fs::create_dir_all(&path)?,
@@ -61,10 +59,21 @@ pub(super) fn write_tree(root: &Path, entries: &[Entry]) -> io::Result<()> {
             fs::set_permissions(&path, fs::Permissions::from_mode(entry.mode))?;
         }
     }
-    for entry in entries.iter().rev() {
+    // A whiteout, and a folder that has no entry, keep the time of unpacking.
+    for entry in entries.iter().rev().filter(|entry| entry.node != Node::Whiteout) {
         set_mtime(&root.join(&entry.path), entry.mtime)?;
     }
     Ok(())
+}
+
+/// Makes the folders between `root` and `path` that are missing, 0755 whatever the umask says.
+fn make_parents(root: &Path, path: &Path) -> io::Result<()> {
+    let Some(parent) = path.parent().filter(|parent| *parent != root && !parent.exists()) else {
+        return Ok(());
+    };
+    make_parents(root, parent)?;
+    fs::create_dir(parent)?;
+    fs::set_permissions(parent, fs::Permissions::from_mode(0o755))
 }
 
 fn set_mtime(path: &Path, seconds: i64) -> io::Result<()> {

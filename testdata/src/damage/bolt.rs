@@ -77,6 +77,16 @@ pub(super) const WHOLE: &[[Damage; 2]] = &[
 
 /// Databases that are usable in part.
 pub(super) const PARTS: &[Damage] = &[
+    Damage::files("meta-db-cut-in-half", |_| Subject::meta_db(), |_, root| cut_in_half(&root.join(META_DB)))
+        .always(INVALID)
+        .several(),
+    Damage::files(
+        "metadata-db-cut-in-half",
+        |_| Subject::metadata_db("overlayfs"),
+        |_, root| cut_in_half(&root.join(metadata_db("overlayfs"))),
+    )
+    .always(INVALID)
+    .several(),
     page!("latest-meta-zeroed", META, |p| Some(p.latest_meta()? * PAGE), zero),
     page!("older-meta-zeroed", META, |p| Some((1 - p.latest_meta()?) * PAGE), zero),
     page!("meta-flipped", META, |p| Some(p.latest_meta()? * PAGE), |page| flip(page, 33)),
@@ -101,6 +111,12 @@ pub(super) const PARTS: &[Damage] = &[
     page!(in metadata "leaf-zeroed", INVALID, |p| p.bucket(&["v1", "snapshots"]), zero),
     page!(in metadata "freelist-zeroed", INVALID, |p| p.freelist(), zero),
 ];
+
+/// The file ends in the middle: whatever was behind it is lost, page by page.
+fn cut_in_half(path: &Path) -> io::Result<()> {
+    let used = Pages::read(path)?.used().ok_or(io::ErrorKind::NotFound)?;
+    hit::rewrite(path, |bytes| bytes.truncate(used / 2 * PAGE))
+}
 
 const LEASES: &[&str] = &["v1", "default", "leases"];
 const IMAGES: &[&str] = &["v1", "default", "images"];

@@ -18,6 +18,8 @@ pub struct Damage {
     pub blobs: Option<&'static str>,
     /// The code that depth `full` reports.
     pub full: Option<&'static str>,
+    /// Whether there may be several findings of the code, one for each part that is lost.
+    pub several: bool,
     /// Whom the finding reaches.
     pub reach: Reach,
     /// How it is caused.
@@ -102,7 +104,16 @@ impl Damage {
     }
 
     const fn new(name: &'static str, subject: fn(&Sample) -> Subject, how: How) -> Damage {
-        Damage { name, quick: None, blobs: None, full: None, reach: Reach::NOBODY, how, subject }
+        Damage {
+            name,
+            quick: None,
+            blobs: None,
+            full: None,
+            several: false,
+            reach: Reach::NOBODY,
+            how,
+            subject,
+        }
     }
 
     /// Every depth reports `code`.
@@ -118,6 +129,11 @@ impl Damage {
     /// Depth `full` reports `code`.
     pub(super) const fn at_full(self, code: &'static str) -> Damage {
         Damage { full: Some(code), ..self }
+    }
+
+    /// One finding for each part that is lost.
+    pub(super) const fn several(self) -> Damage {
+        Damage { several: true, ..self }
     }
 
     /// The finding reaches these.

@@ -40,6 +40,11 @@ impl Pages {
         Some(usize::from(self.u64(PAGE + 64)? > self.u64(64)?))
     }
 
+    /// The number of pages that were ever used, the meta pages included.
+    pub(super) fn used(&self) -> Option<usize> {
+        self.u64(self.latest_meta()? * PAGE + 56)
+    }
+
     /// Where the freelist begins.
     pub(super) fn freelist(&self) -> Option<usize> {
         Some(self.u64(self.latest_meta()? * PAGE + 48)? * PAGE)

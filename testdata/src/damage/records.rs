@@ -185,6 +185,23 @@ pub(super) const TABLE: &[Damage] = &[
         },
     )
     .always(INVALID),
+    Damage::model(
+        "image-name-no-text",
+        |_| Subject::meta_record(["v1", "default", "images", "\u{fffd}\u{fffd}"]),
+        |s| {
+            let target = |key: &[u8]| {
+                let images =
+                    [b"v1".as_slice(), b"default", b"images", NO_TEXT, b"target"].map(<[u8]>::to_vec);
+                images.into_iter().chain([key.to_vec()]).collect()
+            };
+            let digest = s.extra.manifest.digest.clone();
+            put(s, Database::Meta, target(b"mediatype"), b"application/vnd.oci.image.manifest.v1+json")?;
+            put(s, Database::Meta, target(b"size"), &[2])?;
+            put(s, Database::Meta, target(b"digest"), digest.as_bytes())
+        },
+    )
+    .always(INVALID)
+    .reaching(Reach::DEFAULT),
     // The same in a snapshotter's database.
     Damage::model(
         "snapshot-id-endless",
