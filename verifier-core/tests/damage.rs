@@ -1,11 +1,6 @@
 //! Every damage of the catalogue is found: its code, about its subject, with its reach, and nothing else.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test ends where its own footing fails"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where its own footing fails")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

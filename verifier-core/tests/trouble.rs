@@ -1,8 +1,7 @@
 //! A disk that fails, a store that vanishes, and the promise to touch nothing.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where its own footing fails")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where its own footing fails")]
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -30,8 +29,11 @@ fn look(root: &Path, depth: Depth, gate: Gate) -> Result<Report, OpenError> {
     Ok(check(&store, &options, &Unobserved, &Interrupt::default()).unwrap())
 }
 
+/// What is done to what, below the root.
+type Call = (Op, PathBuf);
+
 /// What the calls of a check on a healthy store are, in their order.
-fn calls(root: &Path) -> Vec<(Op, PathBuf)> {
+fn calls(root: &Path) -> Vec<Call> {
     let calls = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&calls);
     let gate = Gate::new(move |op, path| {
@@ -43,58 +45,65 @@ fn calls(root: &Path) -> Vec<(Op, PathBuf)> {
     calls.clone()
 }
 
-/// A gate at which the call number `nth` fails, once.
-fn fails_once(nth: usize, errno: Errno) -> Gate {
-    let count = AtomicUsize::new(0);
-    Gate::new(
-        move |_, _| if count.fetch_add(1, Ordering::Relaxed) == nth { Err(errno.into()) } else { Ok(()) },
-    )
+/// When a call fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// At this one time that it is made.
+    Nth(usize),
+    /// Every time.
+    Always,
 }
 
-/// A gate at which that call fails, however often it is tried.
-fn fails_always((op, path): (Op, PathBuf), errno: Errno) -> Gate {
-    Gate::new(move |asked, at| if asked == op && at == path { Err(errno.into()) } else { Ok(()) })
+/// A gate at which that call fails. Calls are counted one by one: a comparison reads from several threads.
+fn failing(call: &Call, when: When, errno: Errno) -> Gate {
+    let (call, count) = (call.clone(), AtomicUsize::new(0));
+    Gate::new(move |op, path| {
+        let fails = op == call.0
+            && path == call.1
+            && (when == When::Always || when == When::Nth(count.fetch_add(1, Ordering::Relaxed)));
+        if fails { Err(errno.into()) } else { Ok(()) }
+    })
 }
 
-/// Looks at a healthy store with one call failing, in turn for each call that a look makes: at that one time, and every
-/// time. No report may hold a finding that is not `allowed`. Where the failure kept something that is there from being
-/// read, no report may be clean.
-fn each_call_fails(errno: Errno, allowed: &(dyn Fn(&Finding) -> bool + Sync)) {
+/// Looks at a healthy store with one call failing, in turn for each call that a look makes. No report may hold a finding
+/// that is not `allowed`. Where the failure kept something that is there from being read, no report may be clean.
+fn each_call_fails(errno: Errno, whens: fn(usize) -> Vec<When>, allowed: &(dyn Fn(&Finding) -> bool + Sync)) {
     let folder = written();
-    let calls = calls(folder.path());
-    assert!(calls.len() > 100, "{calls:?}");
-    // The first and the last time that each is made.
-    let times =
-        |call| (calls.iter().position(|other| other == call), calls.iter().rposition(|other| other == call));
-    let numbers = calls.iter().map(times).flat_map(|(first, last)| [first, last]).flatten();
-    let numbers: Vec<usize> = numbers.collect::<BTreeSet<_>>().into_iter().collect();
-    let faults = in_parallel(&numbers, |&nth| {
-        let call = &calls[nth];
+    let mut times: Vec<(Call, usize)> = Vec::new();
+    for call in calls(folder.path()) {
+        match times.iter_mut().find(|(other, _)| *other == call) {
+            Some((_, times)) => *times += 1,
+            None => times.push((call, 1)),
+        }
+    }
+    assert!(times.len() > 100, "{times:?}");
+    let faults = in_parallel(&times, |(call, times)| {
         let (op, path) = call;
         // What `stat` alone would tell is often told by something else.
-        let lasting = *op != Op::Stat && folder.path().join(path).exists();
-        // A database is read until it holds still. A blob that was read the second time only was not looked into.
-        let passing = lasting && path.starts_with(CONTENT);
-        let mut gates = vec![("once", fails_once(nth, errno), passing)];
-        if calls[..nth].iter().all(|earlier| earlier != call) {
-            gates.push(("always", fails_always(call.clone(), errno), lasting));
-        }
-        let fault = |(times, gate, matters): (&str, Gate, bool)| {
+        let needed = *op != Op::Stat && folder.path().join(path).exists();
+        let fault = |when| {
+            // A database is read until it holds still. A blob that was read the second time only was not looked into.
+            let matters = needed && (when == When::Always || path.starts_with(CONTENT));
             // A root that cannot be opened is an error, and as loud as one.
-            let report = look(folder.path(), Depth::Full, gate).ok()?;
-            let codes: Vec<Code> = report.findings.iter().map(Finding::code).collect();
+            let report = look(folder.path(), Depth::Full, failing(call, when, errno)).ok()?;
             let clean = matters && report.outcome(true) == Outcome::Clean;
+            let codes: Vec<Code> = report.findings.iter().map(Finding::code).collect();
             (clean || !report.findings.iter().all(allowed))
-                .then(|| format!("{op:?} {} fails {times}: {codes:?}", path.display()))
+                .then(|| format!("{op:?} {} fails {when:?} of {times}: {codes:?}", path.display()))
         };
-        gates.into_iter().filter_map(fault).collect()
+        whens(*times).into_iter().filter_map(fault).collect()
     });
-    assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), numbers.len(), faults.join("\n"));
+    assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), times.len(), faults.join("\n"));
 }
 
 #[test]
 fn a_failing_medium_is_reported_as_that() {
-    each_call_fails(Errno::IO, &|finding| match &finding.kind {
+    let whens = |times| match times {
+        1 => vec![When::Always],
+        2 => vec![When::Nth(0), When::Nth(1), When::Always],
+        more => vec![When::Nth(0), When::Nth(1), When::Nth(more - 1), When::Always],
+    };
+    each_call_fails(Errno::IO, whens, &|finding| match &finding.kind {
         FindingKind::BlobUnreadable { .. } | FindingKind::PathUnreadable { .. } => true,
         FindingKind::SnapshotDiffers(tree) => tree.counts.keys().eq(&["unreadable"]),
         _ => false,
@@ -103,7 +112,7 @@ fn a_failing_medium_is_reported_as_that() {
 
 #[test]
 fn what_may_not_be_read_is_never_called_damaged() {
-    each_call_fails(Errno::ACCESS, &|_| false);
+    each_call_fails(Errno::ACCESS, |_| vec![When::Always], &|_| false);
 }
 
 #[test]
@@ -157,7 +166,7 @@ fn fault_of_flip(root: &Path, file: &Path, next: &mut dyn FnMut() -> usize) -> O
     }
     let mut bad = good.clone();
     // The first pages of a database are denser than the rest.
-    let within = if next() % 2 == 0 { bad.len() } else { bad.len().min(64 * 1024) };
+    let within = if next().is_multiple_of(2) { bad.len() } else { bad.len().min(64 * 1024) };
     let (at, bit) = (next() % within, next() % 8);
     bad[at] ^= 1 << bit;
     put(file, &bad);
