@@ -1,6 +1,7 @@
 //! Ctrl-C and SIGTERM.
 
 use std::fs::File;
+use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -48,4 +49,33 @@ fn a_stopped_check_reports_what_it_has() {
         assert_eq!(human.status, 32);
         assert!(human.stdout.ends_with("INCOMPLETE: not everything could be checked.\n"), "{}", human.stdout);
     }
+}
+
+#[test]
+fn a_second_signal_ends_what_hangs() {
+    let root = store();
+    let (_reader, mut full) = std::io::pipe().unwrap();
+    full.write_all(&[0; 1 << 16]).unwrap();
+    let mut child = command().args(["check", "--root"]).arg(root.path()).stdout(full).spawn().unwrap();
+    // Before there is a thread that waits for signals, the first one would be the last. Writing the report never ends.
+    let tasks = format!("/proc/{}/task", child.id());
+    let is_ready = || {
+        std::fs::read_dir(&tasks).is_ok_and(|tasks| {
+            tasks.flatten().any(|task| {
+                std::fs::read_to_string(task.path().join("comm")).is_ok_and(|name| name.trim() == "ctrl-c")
+            })
+        })
+    };
+    while !is_ready() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        let kill = Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    assert_eq!(status.code(), Some(32), "{status}");
 }
