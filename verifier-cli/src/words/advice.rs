@@ -27,7 +27,9 @@ fn by_hand(kind: &FindingKind, subject: &Subject) -> &'static str {
              snapshots above it (ctr snapshots rm, the topmost first), then pull the image again."
         }
         FindingKind::SnapshotUsageDiffers { .. } => {
-            "Run 'check --depth full': it names the files that differ, or clears the snapshot."
+            "'check --depth full' names the files that differ, or clears the snapshot, if the layer's blob is here. If \
+             the blob was discarded, this is all there is to go by: stop what uses the snapshot, remove it and the \
+             snapshots above it (ctr snapshots rm, the topmost first), then pull the image again."
         }
         FindingKind::BlobMissing { role, .. }
         | FindingKind::BlobDigestMismatch { role, .. }
