@@ -5,6 +5,7 @@
 mod cli {
     mod bad_input;
     mod check;
+    mod damages;
     mod demo;
     mod explain;
     mod roots;
