@@ -65,7 +65,15 @@ func readOnly(name string) (*bolt.DB, error) {
 	return bolt.Open(name, 0o600, &bolt.Options{ReadOnly: true, Timeout: time.Second})
 }
 
-// dump writes "bucket PATH SEQUENCE" and "key PATH KEY VALUE" lines, names in hex.
+// text is hex, or the SHA-256 of what is longer than 64 bytes.
+func text(data []byte) string {
+	if len(data) > 64 {
+		return fmt.Sprintf("#%x", sha256.Sum256(data))
+	}
+	return hex.EncodeToString(data)
+}
+
+// dump writes "bucket PATH SEQUENCE" and "key PATH KEY VALUE" lines.
 func dump(db *bolt.DB, out io.Writer) error {
 	return db.View(func(tx *bolt.Tx) error {
 		return dumpBucket(out, "", tx.Cursor().Bucket())
@@ -75,10 +83,10 @@ func dump(db *bolt.DB, out io.Writer) error {
 func dumpBucket(out io.Writer, path string, bucket *bolt.Bucket) error {
 	return bucket.ForEach(func(key, value []byte) error {
 		if value != nil {
-			_, err := fmt.Fprintf(out, "key %s/ %x %x\n", path, key, value)
+			_, err := fmt.Fprintf(out, "key %s/ %s %s\n", path, text(key), text(value))
 			return err
 		}
-		child, name := bucket.Bucket(key), path+"/"+hex.EncodeToString(key)
+		child, name := bucket.Bucket(key), path+"/"+text(key)
 		fmt.Fprintf(out, "bucket %s %d\n", name, child.Sequence())
 		return dumpBucket(out, name, child)
 	})
@@ -179,7 +187,7 @@ func makeCommand(args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	options := bolt.Options{PageSize: *page, NoFreelistSync: *nofreelist, NoSync: true}
+	options := bolt.Options{PageSize: *page, NoFreelistSync: *nofreelist, NoSync: true, NoGrowSync: true}
 	return build(flags.Arg(0), *kind, *seed, &options)
 }
 

@@ -1,13 +1,21 @@
 //! Our reading of healthy databases equals that of Go's bbolt and of bbolt-rs, key for key, and finds no fault.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "all of it is test code"
+)]
+
 mod bolt_support;
 
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use bbolt_rs::{Bolt, BucketApi, BucketImpl, BucketRwApi, DbApi, DbRwAPI, TxApi, TxRwApi, TxRwRefApi};
-use bolt_support::{Random, ask, healthy, oracle};
+use bbolt_rs::{Bolt, BucketApi, BucketImpl, BucketRwApi, DbApi, DbRwAPI, TxApi, TxRwRefApi};
+use bolt_support::{Random, ask, healthy, oracle, text};
 use verifier_core::bolt::{Database, MetaFault, Visitor, consistent};
 
 const KINDS: [&str; 7] = ["empty", "churn", "emptied", "inline", "big", "deep", "backup"];
@@ -119,9 +127,10 @@ fn bbolt_rs_dump(file: &Path) -> String {
     text
 }
 
-fn bbolt_rs_bucket(text: &mut String, parent: &str, name: &[u8], bucket: &BucketImpl<'_, '_>) {
-    let path = format!("{parent}/{}", hex::encode(name));
-    writeln!(text, "bucket {path} {}", bucket.sequence()).unwrap();
+#[expect(deprecated, reason = "the iterators need one more lifetime than a recursion can give them")]
+fn bbolt_rs_bucket(out: &mut String, parent: &str, name: &[u8], bucket: &BucketImpl<'_, '_>) {
+    let path = format!("{parent}/{}", text(name));
+    writeln!(out, "bucket {path} {}", bucket.sequence()).unwrap();
     let mut keys = Vec::new();
     bucket
         .for_each(|key, value| {
@@ -132,9 +141,9 @@ fn bbolt_rs_bucket(text: &mut String, parent: &str, name: &[u8], bucket: &Bucket
     for (key, value) in keys {
         match value {
             Some(value) => {
-                writeln!(text, "key {path}/ {} {}", hex::encode(key), hex::encode(value)).unwrap();
+                writeln!(out, "key {path}/ {} {}", text(&key), text(&value)).unwrap();
             }
-            None => bbolt_rs_bucket(text, &path, &key, &bucket.bucket(&key).unwrap()),
+            None => bbolt_rs_bucket(out, &path, &key, &bucket.bucket(&key).unwrap()),
         }
     }
 }

@@ -8,8 +8,8 @@ use super::walk::{Visitor, Walk, walk};
 use super::{Meta, MetaFault, Pgid, ReadAt};
 use crate::io::read_full_at as read_full;
 
-/// Most pages that are ever looked at: 256 GiB of the usual size. A sparse file costs its author nothing, and us a bit per page.
-const MAX_PAGES: Pgid = 1 << 26;
+/// Most pages that are ever looked at: 64 GiB of the usual size. A sparse file costs its author nothing, and us a bit per page.
+const MAX_PAGES: Pgid = 1 << 24;
 /// The page size that is assumed where no meta page tells it.
 const USUAL_PAGE_SIZE: u32 = 4096;
 

@@ -62,6 +62,8 @@ mod meta;
 mod node;
 mod page;
 mod page_set;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod view;
 mod walk;

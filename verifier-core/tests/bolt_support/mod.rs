@@ -1,5 +1,11 @@
 //! Shared by the bolt tests: Go's bbolt as the oracle, and dumps to compare with it.
-#![allow(dead_code, reason = "each test file uses a part of this")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test helper, of which each test file uses a part"
+)]
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -92,6 +98,11 @@ pub(crate) fn inspect(oracle: &Path, files: &[PathBuf]) -> Vec<Verdict> {
     verdicts
 }
 
+/// Bytes in the oracle's words: hex, or the SHA-256 of what is longer than 64 bytes.
+pub(crate) fn text(bytes: &[u8]) -> String {
+    if bytes.len() > 64 { format!("#{}", hex::encode(Sha256::digest(bytes))) } else { hex::encode(bytes) }
+}
+
 /// Writes what the oracle's `dump` writes.
 #[derive(Default)]
 pub(crate) struct Dump {
@@ -101,7 +112,7 @@ pub(crate) struct Dump {
 impl Dump {
     fn path(&mut self, path: &[Vec<u8>]) {
         for name in path {
-            write!(self.text, "/{}", hex::encode(name)).unwrap();
+            write!(self.text, "/{}", text(name)).unwrap();
         }
     }
 
@@ -120,7 +131,7 @@ impl Visitor for Dump {
     fn value(&mut self, path: &[Vec<u8>], key: &[u8], value: &[u8]) {
         self.text.push_str("key ");
         self.path(path);
-        writeln!(self.text, "/ {} {}", hex::encode(key), hex::encode(value)).unwrap();
+        writeln!(self.text, "/ {} {}", text(key), text(value)).unwrap();
     }
 }
 

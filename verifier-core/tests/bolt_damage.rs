@@ -1,0 +1,276 @@
+//! Damaged databases, thousands of them from a seed: no panic, bounded work, and nothing that Go's `tx.Check` sees is missed.
+//!
+//! `FSCK_DAMAGES` sets how many variants (3,000 unless set), each eighth of which Go's bbolt judges as well, `FSCK_SEED`
+//! where they begin. A failure names its variant's number; that number as `FSCK_SEED` makes it the first.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "all of it is test code"
+)]
+
+mod bolt_support;
+
+use std::cell::Cell;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bolt_support::{Dump, Random, Verdict, inspect, oracle};
+use verifier_core::bolt::{Database, ReadAt, Visitor, Walk, consistent};
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap())
+}
+
+/// A file that counts the bytes that were read of it.
+struct Counting<'b> {
+    bytes: &'b [u8],
+    read: AtomicU64,
+}
+
+impl ReadAt for Counting<'_> {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        let count = self.bytes.read_at(buf, offset)?;
+        self.read.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        ReadAt::len(self.bytes)
+    }
+}
+
+/// Counts the bytes it is shown.
+struct Shown<'d> {
+    dump: &'d mut Dump,
+    bytes: u64,
+    depth: Cell<usize>,
+}
+
+impl Visitor for Shown<'_> {
+    fn enter(&mut self, path: &[Vec<u8>], sequence: u64) {
+        self.bytes += path.last().unwrap().len() as u64;
+        self.depth.set(self.depth.get() + 1);
+        assert_eq!(self.depth.get(), path.len());
+        self.dump.enter(path, sequence);
+    }
+
+    fn value(&mut self, path: &[Vec<u8>], key: &[u8], value: &[u8]) {
+        assert_eq!(self.depth.get(), path.len());
+        self.bytes += (key.len() + value.len()) as u64;
+        self.dump.value(path, key, value);
+    }
+
+    fn leave(&mut self, path: &[Vec<u8>]) {
+        assert_eq!(self.depth.get(), path.len());
+        self.depth.set(self.depth.get() - 1);
+    }
+}
+
+/// What we say about a damaged file.
+struct Ours {
+    faults: String,
+    dump: Dump,
+}
+
+impl Ours {
+    fn silent(&self) -> bool {
+        self.faults.is_empty()
+    }
+}
+
+fn look(bytes: &[u8], what: &str) -> Ours {
+    let source = Counting { bytes, read: AtomicU64::new(0) };
+    let mut dump = Dump::default();
+    let Ok(db) = Database::open(&source).inspect_err(|error| dump.text = error.to_string()) else {
+        return Ours { faults: std::mem::take(&mut dump.text), dump };
+    };
+    let mut shown = Shown { dump: &mut dump, bytes: 0, depth: Cell::new(0) };
+    source.read.store(0, Ordering::Relaxed);
+    let walk = db.walk(&mut shown);
+    assert_eq!(shown.depth.get(), 0, "{what}: each bucket that was entered is left");
+    assert!(source.read.load(Ordering::Relaxed) <= bytes.len() as u64, "{what}: read more than there is");
+    assert!(shown.bytes <= bytes.len() as u64, "{what}: showed more than there is");
+    assert!(walk.complete || !walk.faults.is_empty(), "{what}: a part is hidden, and nothing says why");
+    let faults = faults(&db, &walk);
+    let ours = Ours { faults, dump };
+    same_from_memory(bytes, &ours, what);
+    ours
+}
+
+fn faults(db: &Database<'_>, walk: &Walk) -> String {
+    let metas =
+        db.metas().iter().filter_map(|meta| meta.as_ref().err()).map(|fault| format!("meta: {fault}; "));
+    let pages = walk.faults.iter().map(|fault| format!("{} {:?} {}; ", fault.pgid, fault.path, fault.kind));
+    metas.chain(pages).collect()
+}
+
+/// A copy in memory, as the consistent view makes it, gives the same answer.
+fn same_from_memory(bytes: &[u8], ours: &Ours, what: &str) {
+    let view = consistent(&bytes, 1, |db| {
+        let (walk, dump) = bolt_support::dump(db);
+        (faults(db, &walk), dump)
+    });
+    let (faults, dump) = view.unwrap();
+    assert_eq!(faults, ours.faults, "{what}");
+    assert!(dump.text == ours.dump.text, "{what}: the dumps differ");
+}
+
+/// The databases that are damaged: small, so that most bytes of them mean something.
+fn originals() -> Vec<(String, Vec<u8>)> {
+    let mut originals = Vec::new();
+    for store in ["1.6", "2.1"] {
+        let folder = tempfile::tempdir().unwrap();
+        testdata::golden::unpack(store, folder.path()).unwrap();
+        for file in
+            ["io.containerd.metadata.v1.bolt/meta.db", "io.containerd.snapshotter.v1.overlayfs/metadata.db"]
+        {
+            let bytes = std::fs::read(folder.path().join(file)).unwrap();
+            originals.push((format!("{store} {file}"), bytes));
+        }
+    }
+    if let Some(oracle) = oracle() {
+        let folder = tempfile::tempdir().unwrap();
+        for (kind, flags) in
+            [("churn", ""), ("churn", "-nofreelist"), ("emptied", ""), ("deep", "-nofreelist")]
+        {
+            let file = folder.path().join(format!("{kind}{flags}"));
+            let args = ["make", "-kind", kind, "-page", "1024", flags];
+            bolt_support::ask(oracle, if flags.is_empty() { &args[..5] } else { &args }, &file);
+            originals.push((format!("{kind} {flags}"), std::fs::read(&file).unwrap()));
+        }
+    }
+    for (what, bytes) in &originals {
+        assert!(look(bytes, what).silent(), "{what}");
+    }
+    originals
+}
+
+/// Damages a file in one of the ways that disks, crashes and people do.
+fn damage(bytes: &mut Vec<u8>, random: &mut Random) -> String {
+    let meta = *Database::open(&*bytes).unwrap().meta();
+    let (page, pages) = (meta.page_size as usize, meta.high_water as usize);
+    let used = page * pages;
+    let one = random.below(pages);
+    let other = random.below(pages);
+    let at = random.below(used);
+    let range = |pgid: usize| pgid * page..(pgid + 1) * page;
+    match random.below(15) {
+        0..=2 => {
+            bytes[at] ^= 1 << random.below(8);
+            format!("bit flipped at {at}")
+        }
+        3..=5 => {
+            let at = one * page + random.below(page.min(96));
+            bytes[at] ^= 1 << random.below(8);
+            format!("bit flipped at {at}, near the start of page {one}")
+        }
+        6 => {
+            bytes[range(one)].fill(0);
+            format!("page {one} zeroed")
+        }
+        7 => {
+            bytes.truncate(one * page);
+            format!("cut before page {one}")
+        }
+        8 => {
+            bytes.truncate(at);
+            format!("cut at {at}")
+        }
+        9 => {
+            let copy = bytes[range(one)].to_vec();
+            bytes.copy_within(range(other), one * page);
+            bytes[range(other)].copy_from_slice(&copy);
+            format!("pages {one} and {other} swapped")
+        }
+        10 => {
+            bytes.copy_within(range(one), other * page);
+            format!("page {one} written over page {other}")
+        }
+        11 => {
+            let length = 1 + random.below(page);
+            for byte in bytes[at..used.min(at + length)].iter_mut() {
+                *byte = random.next() as u8;
+            }
+            format!("{length} bytes of garbage at {at}")
+        }
+        12 => {
+            let at = at & !3;
+            let values = [0, 1, 0xFFFF, 0x7FFF_FFFF, u32::MAX, page as u32, random.next() as u32];
+            let value = values[random.below(values.len())];
+            bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+            format!("{value:#x} written at {at}")
+        }
+        13 => {
+            let from = at & !511;
+            bytes[from..used.min(from + 512)].fill(if random.below(2) == 0 { 0 } else { 0xFF });
+            format!("the sector at {from} wiped")
+        }
+        _ => {
+            let slot = random.below(3);
+            for slot in [0, 1].into_iter().filter(|it| slot == 2 || *it == slot) {
+                bytes[slot * page + 16 + random.below(64)] ^= 1 << random.below(8);
+            }
+            format!("meta page {slot} damaged (2: both)")
+        }
+    }
+}
+
+#[test]
+fn survives_all_damage_and_misses_none_that_go_finds() {
+    let originals = originals();
+    let (first, variants) = (number("FSCK_SEED", 1), number("FSCK_DAMAGES", 3000));
+    let folder = tempfile::tempdir().unwrap();
+    let (mut files, mut judged) = (Vec::new(), Vec::new());
+    let mut silent = 0;
+    for seed in first..first + variants {
+        let mut random = Random::new(seed);
+        let (name, original) = &originals[random.below(originals.len())];
+        let mut bytes = original.clone();
+        let what = format!("variant {seed}: {name}: {}", damage(&mut bytes, &mut random));
+        let ours = look(&bytes, &what);
+        silent += u64::from(ours.silent());
+        if seed % 8 == 0 || ours.silent() && seed % 2 == 0 {
+            let file = folder.path().join(seed.to_string());
+            std::fs::write(&file, &bytes).unwrap();
+            files.push(file);
+            judged.push((what, ours));
+        }
+    }
+    eprintln!("{variants} variants, {silent} of them without a fault");
+    if let Some(oracle) = oracle() {
+        compare(&files, &judged, &inspect(oracle, &files));
+    }
+}
+
+/// What Go finds, stumbles over or refuses, we report; where neither of us finds a fault, we read the same.
+fn compare(files: &[PathBuf], judged: &[(String, Ours)], verdicts: &[Verdict]) {
+    let mut counts = [0; 5];
+    let mut missed = Vec::new();
+    for (verdict, (what, ours)) in verdicts.iter().zip(judged) {
+        let kind = match verdict {
+            Verdict::Sound(_) if !ours.silent() => 0,
+            Verdict::Sound(_) => 1,
+            Verdict::Unsound(_) => 2,
+            Verdict::Refused(_) => 3,
+            Verdict::Crashed(_) => 4,
+        };
+        counts[kind] += 1;
+        let agreed = match verdict {
+            Verdict::Sound(sum) => !ours.silent() || *sum == ours.dump.sha256(),
+            _ => !ours.silent(),
+        };
+        if !agreed {
+            missed.push(format!("{what}: {verdict:?}"));
+        }
+    }
+    let [strict, sound, unsound, refused, crashed] = counts;
+    eprintln!(
+        "{} judged by Go: {unsound} unsound, {refused} refused, {crashed} crashed, {strict} sound but not for us, {sound} sound",
+        files.len()
+    );
+    assert!(missed.is_empty(), "missed:\n{}", missed.join("\n"));
+}
