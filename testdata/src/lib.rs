@@ -12,3 +12,4 @@ mod parallel;
 
 #[cfg(feature = "full")]
 pub use parallel::in_parallel;
+pub mod layers;

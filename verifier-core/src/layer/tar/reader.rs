@@ -141,6 +141,16 @@ impl<R: BufRead> Reader<R> {
         self.lend(self.physical).map(Data::Bytes)
     }
 
+    /// Passes over what is left of the current entry's data. Unlike [`Reader::next`] it notices when a sparse file's
+    /// data does not fit its map, as whoever unpacks the file does.
+    ///
+    /// # Errors
+    /// As [`Reader::data`].
+    pub fn finish_data(&mut self) -> Result<(), TarError> {
+        while self.regions.is_some() && self.data()? != Data::End {}
+        Ok(())
+    }
+
     fn sparse_data(&mut self) -> Result<Data<'_>, TarError> {
         if self.region.is_none_or(|region| region.length == 0) {
             self.region = self.regions.as_mut().and_then(Iterator::next);

@@ -395,19 +395,31 @@ impl Tree {
             }
         };
         self.arena.set_inode(node, Some(InodeId(id)));
+        self.touch(self.arena.parent(node));
         Ok(InodeId(id))
     }
 
     /// `node` becomes one more name of an inode.
     pub(super) fn share(&mut self, node: NodeId, inode: InodeId) {
         self.arena.set_inode(node, Some(inode));
+        self.touch(self.arena.parent(node));
         if let Some(inode) = self.inodes.get_mut(inode.0 as usize) {
             inode.names += 1;
         }
     }
 
+    /// A name came or went: the folder has the clock's time.
+    fn touch(&mut self, folder: NodeId) {
+        if let Some(inode) = self.inode_at_mut(folder) {
+            inode.forget_mtime();
+        }
+    }
+
     /// `os.RemoveAll`.
     pub(super) fn remove(&mut self, node: NodeId) {
+        if self.arena.inode(node).is_some() {
+            self.touch(self.arena.parent(node));
+        }
         let mut removed = vec![node];
         while let Some(node) = removed.pop() {
             let Some(id) = self.arena.inode(node) else { continue };

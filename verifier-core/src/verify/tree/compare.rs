@@ -181,7 +181,7 @@ impl Run<'_> {
             let outcome = contents.compare(&self.model.path(node), size, tar)?;
             self.model.set_outcome(inode, outcome);
         }
-        Ok(())
+        tar.finish_data()
     }
 
     /// Compares files whose bytes went by under a name that is no longer theirs.
