@@ -8,8 +8,9 @@ pub mod builder;
 pub mod damage;
 pub mod golden;
 #[cfg(feature = "full")]
+pub mod layers;
+#[cfg(feature = "full")]
 mod parallel;
 
 #[cfg(feature = "full")]
 pub use parallel::in_parallel;
-pub mod layers;

@@ -1,5 +1,7 @@
 //! Each rule of containerd's apply, against what the containerds of all generations make.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod layer_common;
 
 use layer_common::{Snapshotter, Unpacker, compare_at, complaints};

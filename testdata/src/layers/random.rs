@@ -1,5 +1,7 @@
 //! Random entries, from a seed: few names, so that they collide.
 
+#![expect(clippy::indexing_slicing, reason = "indexes are drawn below the length")]
+
 use super::entry::{Dialect, Entry};
 
 /// An endless supply of entries. The same seed gives the same ones.

@@ -1,5 +1,7 @@
 //! Tar, byte by byte. Not the `tar` crate: most of what is written here it would refuse.
 
+#![expect(clippy::indexing_slicing, reason = "a header's bytes, written at fixed places")]
+
 use super::entry::{Dialect, Entry};
 
 const BLOCK: usize = 512;

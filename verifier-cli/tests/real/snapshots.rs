@@ -103,7 +103,7 @@ fn a_power_cut_in_the_middle_of_a_pull_tells_the_truth() {
             match finding["code"].as_str().unwrap() {
                 // Before 2.2 the rename of a finished blob is not synced: its row may outlive it (F1).
                 "blob-missing" => {
-                    assert!(!cut.root.join(finding["path"].as_str().unwrap()).exists(), "{finding:#}")
+                    assert!(!cut.root.join(finding["path"].as_str().unwrap()).exists(), "{finding:#}");
                 }
                 "snapshot-folder-missing" => {
                     let folder = cut.root.join(SNAPSHOTS).join(finding["subject"]["id"].to_string());
@@ -184,7 +184,8 @@ fn one_damaged_path_of_each_kind_is_one_finding() {
             std::fs::OpenOptions::new().write(true).open(path).unwrap().set_len(to).unwrap();
         }
     };
-    let damages: [(&str, Box<dyn Fn(&Path)>); 4] = [
+    type Damage = Box<dyn Fn(&Path)>;
+    let damages: [(&str, Damage); 4] = [
         ("size", Box::new(truncate(0))),
         ("content", Box::new(super::support::flip_a_bit)),
         ("missing", Box::new(|path: &Path| std::fs::remove_file(path).unwrap())),

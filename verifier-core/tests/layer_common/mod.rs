@@ -1,5 +1,6 @@
 //! Layers, unpacked by real containerds, and compared.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
 use std::collections::BTreeSet;
