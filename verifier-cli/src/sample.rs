@@ -238,6 +238,11 @@ fn metadata_kind(code: Code) -> (FindingKind, Subject) {
 pub(crate) fn report(findings: Vec<Finding>) -> Report {
     let mut report = Report {
         root: "/var/lib/containerd".into(),
+        device: Some(verifier_core::Device {
+            source: "/dev/sdb1".into(),
+            file_system: "ext4".into(),
+            mount_point: "/var/lib/containerd".into(),
+        }),
         mode: Mode::Stopped,
         depth: Depth::Full,
         findings,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use crate::device::Device;
 use crate::event::{Event, Interrupt, Observer, Phase};
 use crate::finding::{Code, Finding, Subject};
 use crate::plan::Plan;
@@ -106,7 +107,8 @@ pub fn check(
         observer.event(Event::Found(Box::new(finding.clone())));
     }
     let (root, mode, depth) = (store.root().into(), inventory.mode, options.depth);
-    Ok(Report { root, mode, depth, findings, coverage, elapsed: start.elapsed() })
+    let device = Device::of(store.root());
+    Ok(Report { root, device, mode, depth, findings, coverage, elapsed: start.elapsed() })
 }
 
 /// The worst first, then by code and subject; each but once.

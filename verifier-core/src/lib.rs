@@ -25,9 +25,11 @@ pub mod snapshot;
 pub mod verify;
 
 mod check;
+mod device;
 mod store;
 
 pub use check::{CheckError, CheckOptions, check};
+pub use device::Device;
 pub use plan::Plan;
 pub use scan::{Inventory, scan};
 pub use store::{OpenError, Store};

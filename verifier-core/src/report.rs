@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::device::Device;
 use crate::finding::{Code, Finding, Severity, Subject};
 
 /// How far a check goes; each depth includes those before it.
@@ -134,6 +135,8 @@ pub struct Coverage {
 pub struct Report {
     /// The root, as it was named.
     pub root: PathBuf,
+    /// What the root lies on.
+    pub device: Option<Device>,
     /// Whether a containerd held it.
     pub mode: Mode,
     /// How far the check went.
@@ -176,6 +179,12 @@ impl Report {
     #[must_use]
     pub fn must_not_start(&self) -> bool {
         self.findings.iter().any(|finding| finding.severity() == Severity::Critical)
+    }
+
+    /// Whether the disk, or the file system on it, does not give back what it holds.
+    #[must_use]
+    pub fn is_medium_failing(&self) -> bool {
+        self.count(Code::BlobUnreadable) + self.count(Code::PathUnreadable) > 0
     }
 
     /// How many findings have `code`.

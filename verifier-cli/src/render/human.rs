@@ -10,7 +10,7 @@ use verifier_core::finding::{Finding, FindingKind, Severity};
 use verifier_core::report::{Outcome, Report};
 
 use self::group::{Class, Group, groups};
-use super::{Paint, Style, escape_path, thousands, wrap};
+use super::{Paint, Style, escape, escape_path, thousands, wrap};
 use crate::words;
 
 /// How many findings of one kind are shown for the same images.
@@ -40,6 +40,11 @@ pub(crate) fn write(out: &mut dyn Write, report: &Report, strict: bool, style: S
         }
     }
     writeln!(out)?;
+    if let Some(device) = report.device.as_ref().filter(|_| report.is_medium_failing()) {
+        let (source, mount_point) = (escape(&device.source), escape(&device.mount_point));
+        let text = format!("Read errors from {source} ({}, mounted on {mount_point}).", device.file_system);
+        writeln!(out, "{}", style.paint(Paint::Error, text))?;
+    }
     totals::write(out, report)?;
     write_verdict(out, report, strict, style)
 }

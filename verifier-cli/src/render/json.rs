@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use serde::{Serialize, Serializer};
+use verifier_core::Device;
 use verifier_core::finding::{Finding, FindingKind, Named, Severity, Subject};
 use verifier_core::report::{Coverage, Depth, Mode, Outcome, Report};
 
@@ -22,6 +23,7 @@ struct Document<'a> {
     schema: u32,
     #[serde(serialize_with = "lossy")]
     root: &'a Path,
+    device: Option<&'a Device>,
     mode: Mode,
     depth: Depth,
     outcome: Outcome,
@@ -72,6 +74,7 @@ pub(crate) fn write(out: &mut dyn Write, report: &Report, strict: bool) -> io::R
     let document = Document {
         schema: SCHEMA,
         root: &report.root,
+        device: report.device.as_ref(),
         mode: report.mode,
         depth: report.depth,
         outcome: report.outcome(strict),
@@ -93,6 +96,7 @@ mod tests {
     use super::*;
     use crate::sample;
     use serde_json::{Value, json};
+    use verifier_core::Device;
     use verifier_core::finding::Code;
     use verifier_core::report::Reason;
 
