@@ -1,6 +1,16 @@
-//! Writes the sample store to the folder that is named: `cargo run -p testdata --features full --example sample -- DIR`.
+//! Writes the sample store to a folder, damaged if a damage is named:
+//! `cargo run -p testdata --features full --example sample -- DIR [DAMAGE]`.
 
-fn main() -> std::io::Result<()> {
-    let folder = std::env::args_os().nth(1).ok_or(std::io::ErrorKind::InvalidInput)?;
-    testdata::builder::sample()?.store.write(folder.as_ref())
+use std::io::{Error, ErrorKind, Result};
+use std::path::PathBuf;
+
+use testdata::{builder, damage};
+
+fn main() -> Result<()> {
+    let mut args = std::env::args_os().skip(1);
+    let folder = args.next().map(PathBuf::from).ok_or(ErrorKind::InvalidInput)?;
+    let Some(name) = args.next() else { return builder::sample()?.store.write(&folder) };
+    let damage = damage::all().find(|damage| *damage.name == *name);
+    let damage = damage.ok_or_else(|| Error::other("no such damage"))?;
+    damage.apply(&folder).map(drop)
 }

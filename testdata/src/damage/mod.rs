@@ -4,7 +4,7 @@
 //! files after that ([`How::Files`]), or nothing but what the reads of a checker answer ([`How::Reads`]). It says which
 //! code each depth must report, about what, and whom that reaches; and that nothing else may be reported.
 //!
-//! To add one: a line in the table of its kind, made with [`Damage::model`], [`Damage::files`] or [`Damage::reads`].
+//! To add one: a line in the table of its kind, made with `Damage::model`, `Damage::files` or `Damage::reads`.
 
 mod blobs;
 mod bolt;
