@@ -7,8 +7,8 @@ use std::io;
 use std::path::Path;
 
 use testdata::builder::{
-    CONTENT, Compression, Form, ImageSpec, Labels, PackedLayer, Platform, Sample, StoreBuilder, blob_path,
-    sample, sha256,
+    CONTENT, Compression, Entry, Form, ImageSpec, Labels, Node, PackedLayer, Platform, Sample, StoreBuilder,
+    Time, Usage, blob_path, sample, sha256,
 };
 use testdata::damage::{self, Damage, Damaged, Refusal};
 use testdata::in_parallel;
@@ -117,6 +117,44 @@ fn what_a_lease_or_an_ingest_waits_for_is_not_unreferenced() {
     for depth in DEPTHS {
         assert_eq!(look(folder.path(), depth, Gate::default()).findings, [], "{depth:?}");
     }
+}
+
+/// A copy keeps the files, and not the blocks they take.
+#[test]
+fn a_store_that_was_copied_from_elsewhere_is_clean() {
+    let mut sample = sample().unwrap();
+    sample.store.snapshots_made = Some(Time { seconds: 1_000_000_000, nanoseconds: 0 });
+    for snapshotter in sample.store.snapshotters.values_mut() {
+        for snapshot in snapshotter.snapshots.values_mut() {
+            snapshot.usage = Some(on_ext4(&snapshot.tree));
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    sample.store.write(folder.path()).unwrap();
+    for depth in DEPTHS {
+        assert_eq!(look(folder.path(), depth, Gate::default()).findings, [], "{depth:?}");
+    }
+}
+
+/// What a tree occupies on an ext4 with blocks of 4 KiB: each folder one, and no short link any.
+fn on_ext4(tree: &[Entry]) -> Usage {
+    let mut folders = BTreeSet::from([""]);
+    let mut usage = Usage { inodes: 0, size: 0 };
+    for entry in tree {
+        let parents = Path::new(&entry.path).ancestors().skip(1);
+        folders.extend(parents.filter_map(Path::to_str));
+        match &entry.node {
+            Node::Folder => drop(folders.insert(&entry.path)),
+            Node::HardLink(_) => {}
+            Node::File(bytes) => {
+                usage.inodes += 1;
+                usage.size += i64::try_from(bytes.len().next_multiple_of(4096)).unwrap();
+            }
+            Node::Symlink(_) | Node::Whiteout => usage.inodes += 1,
+        }
+    }
+    let folders = i64::try_from(folders.len()).unwrap();
+    Usage { inodes: usage.inodes + folders, size: usage.size + 4096 * folders }
 }
 
 #[test]

@@ -48,9 +48,9 @@ pub(super) fn put_labels(bucket: &mut Bucket, labels: &Labels) {
 }
 
 /// Both times as `boltutil.WriteTimestamps` does.
-pub(super) fn put_times(bucket: &mut Bucket) {
-    bucket.put("createdat", Time::BUILT.to_binary());
-    bucket.put("updatedat", Time::BUILT.plus(2).to_binary());
+pub(super) fn put_times(bucket: &mut Bucket, made: Time) {
+    bucket.put("createdat", made.to_binary());
+    bucket.put("updatedat", made.plus(2).to_binary());
 }
 
 fn fill_namespace(bucket: &mut Bucket, namespace: &Namespace) {
@@ -79,7 +79,7 @@ fn fill_namespace(bucket: &mut Bucket, namespace: &Namespace) {
 }
 
 fn put_image(bucket: &mut Bucket, image: &ImageRow) {
-    put_times(bucket);
+    put_times(bucket, Time::BUILT);
     put_labels(bucket, &image.labels);
     let target = bucket.bucket("target");
     target.put("digest", &image.digest);
@@ -88,7 +88,7 @@ fn put_image(bucket: &mut Bucket, image: &ImageRow) {
 }
 
 fn put_blob(bucket: &mut Bucket, blob: &BlobRow) {
-    put_times(bucket);
+    put_times(bucket, Time::BUILT);
     put_labels(bucket, &blob.labels);
     bucket.put("size", varint(blob.size));
 }
@@ -108,7 +108,7 @@ fn put_snapshots(bucket: &mut Bucket, rows: &SnapshotRows) {
     bucket.sequence = rows.sequence;
     for (key, row) in &rows.rows {
         let bucket = bucket.bucket(key);
-        put_times(bucket);
+        put_times(bucket, Time::BUILT);
         put_labels(bucket, &row.labels);
         bucket.put("name", &row.name);
         if let Some(parent) = &row.parent {
@@ -121,7 +121,7 @@ fn put_snapshots(bucket: &mut Bucket, rows: &SnapshotRows) {
 }
 
 fn put_container(bucket: &mut Bucket, container: &ContainerRow) {
-    put_times(bucket);
+    put_times(bucket, Time::BUILT);
     put_labels(bucket, &container.labels);
     bucket.put("image", &container.image);
     bucket.put("snapshotter", &container.snapshotter);
@@ -137,7 +137,7 @@ fn put_container(bucket: &mut Bucket, container: &ContainerRow) {
 }
 
 fn put_sandbox(bucket: &mut Bucket, id: &str, sandbox: &SandboxRow) {
-    put_times(bucket);
+    put_times(bucket, Time::BUILT);
     put_labels(bucket, &sandbox.labels);
     bucket.put("sandboxer", &sandbox.sandboxer);
     bucket.put(

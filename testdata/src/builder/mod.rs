@@ -8,7 +8,7 @@
 //!
 //! Nothing keeps the structs consistent: a damage changes them before they are written. [`StoreBuilder::edits`] goes
 //! further down, to single keys and values of the bolt files. [`sample()`] is a healthy store with everything in it that
-//! looks odd. All times are fixed, so two builds by the same user differ in inodes only.
+//! looks odd. All times are fixed but those of the snapshots' making, which files on disk cannot come before.
 //!
 //! Schema: containerd `core/metadata/buckets.go` (schema 1.4, as containerd 2.1 writes it) and
 //! `core/snapshots/storage/bolt.go`; the layout of folders is that of `plugins/content/local` and `plugins/snapshots`.

@@ -20,6 +20,9 @@ pub struct StoreBuilder {
     pub ingests: BTreeMap<String, IngestFolder>,
     /// Snapshotters, by name: `overlayfs` and `native` are known.
     pub snapshotters: BTreeMap<String, Snapshotter>,
+    /// When the snapshots were made, by the snapshotters' rows; `None`: when they are written. Files can have no earlier
+    /// time of inode change than that, and a later one than a commit's is the mark of a copied store.
+    pub snapshots_made: Option<Time>,
     /// What is changed in the bolt files just before they are written, in this order.
     pub edits: Vec<Edit>,
 }

@@ -3,16 +3,21 @@
 use super::bolt::Bucket;
 use super::meta_db::{put_labels, put_times, uvarint, varint};
 use super::model::{Kind, Snapshotter};
+use super::time::Time;
 use super::tree::Usage;
 
-/// metadata.db's buckets, without the edits; `usage` tells what the folder of an id occupies.
-pub(super) fn snapshotter_db(snapshotter: &Snapshotter, usage: impl Fn(u64) -> Option<Usage>) -> Bucket {
+/// metadata.db's buckets, without the edits; `made` is when, `usage` tells what the folder of an id occupies.
+pub(super) fn snapshotter_db(
+    snapshotter: &Snapshotter,
+    made: Time,
+    usage: impl Fn(u64) -> Option<Usage>,
+) -> Bucket {
     let mut top = Bucket::default();
     let v1 = top.bucket("v1");
     v1.bucket("snapshots").sequence = snapshotter.sequence;
     for (name, snapshot) in &snapshotter.snapshots {
         let bucket = v1.bucket("snapshots").bucket(name);
-        put_times(bucket);
+        put_times(bucket, made);
         put_labels(bucket, &snapshot.labels);
         bucket.put("id", uvarint(snapshot.id));
         bucket.put("kind", [snapshot.kind as u8]);

@@ -24,6 +24,16 @@ impl Time {
     /// 2026-01-02T03:04:05.123456789Z, when everything that is built was made.
     pub const BUILT: Time = Time { seconds: 1_767_323_045, nanoseconds: 123_456_789 };
 
+    /// The clock's.
+    #[must_use]
+    pub fn now() -> Time {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Time {
+            seconds: i64::try_from(since.as_secs()).unwrap_or_default(),
+            nanoseconds: i32::try_from(since.subsec_nanos()).unwrap_or_default(),
+        }
+    }
+
     /// So many seconds later.
     #[must_use]
     pub fn plus(self, seconds: i64) -> Time {

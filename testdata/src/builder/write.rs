@@ -80,7 +80,8 @@ impl StoreBuilder {
             let top = write_snapshot(&folder.join("snapshots"), name, snapshot)?;
             usages.insert(snapshot.id, usage(&top)?);
         }
-        let mut database = snapshotter_db(snapshotter, |id| usages.get(&id).copied());
+        let made = self.snapshots_made.unwrap_or_else(Time::now);
+        let mut database = snapshotter_db(snapshotter, made, |id| usages.get(&id).copied());
         self.edit(&Database::Snapshotter(name.into()), &mut database);
         let path = folder.join("metadata.db");
         write_bolt(&path, &database)?;
