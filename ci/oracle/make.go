@@ -12,6 +12,7 @@ import (
 func build(name, kind string, seed int64, options *bolt.Options) error {
 	builders := map[string]func(*bolt.DB, *rand.Rand) error{
 		"empty":    func(*bolt.DB, *rand.Rand) error { return nil },
+		"small":    small,
 		"churn":    churn,
 		"emptied":  emptied,
 		"inline":   inline,
@@ -96,6 +97,39 @@ func churnStep(tx *bolt.Tx, random *rand.Rand) error {
 			err = child.Put(key, bytes(random, random.Intn(120)))
 		}
 		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// small has one of everything: a branch, overflow pages, nested and inline buckets, free pages.
+func small(db *bolt.DB, random *rand.Rand) error {
+	for round := 0; round < 3; round++ {
+		step := func(tx *bolt.Tx) error {
+			top, err := tx.CreateBucketIfNotExists([]byte("top"))
+			if err != nil {
+				return err
+			}
+			for i := 0; i < 16; i++ {
+				if err := top.Put([]byte(fmt.Sprintf("key-%02d", i*round)), bytes(random, 20)); err != nil {
+					return err
+				}
+			}
+			inner, err := top.CreateBucketIfNotExists([]byte("inner"))
+			if err != nil {
+				return err
+			}
+			if err := inner.Put([]byte("large"), bytes(random, 700)); err != nil {
+				return err
+			}
+			inline, err := inner.CreateBucketIfNotExists([]byte("inline"))
+			if err != nil {
+				return err
+			}
+			return inline.Put([]byte("k"), []byte("v"))
+		}
+		if err := db.Update(step); err != nil {
 			return err
 		}
 	}
