@@ -196,3 +196,12 @@ fn colour_changes_nothing_but_colour() {
     }
     assert_eq!(plain, text(&report, false));
 }
+
+#[test]
+fn a_failing_medium_is_named() {
+    let report = sample::report(vec![sample::finding(Code::BlobUnreadable)]);
+    assert!(
+        text(&report, false).contains("Read errors from /dev/sdb1 (ext4, mounted on /var/lib/containerd).\n")
+    );
+    assert!(!text(&sample::report(Vec::new()), false).contains("/dev/sdb1"));
+}
