@@ -193,7 +193,7 @@ func makeCommand(args []string) error {
 
 func writeCommand(args []string) error {
 	flags := flag.NewFlagSet("write", flag.ExitOnError)
-	seconds := flags.Float64("seconds", 5, "how long to write")
+	seconds := flags.Float64("seconds", 120, "how long to write at most; it ends when stdin does")
 	nosync := flags.Bool("nosync", false, "no fsync")
 	nofreelist := flags.Bool("nofreelist", false, "do not sync the freelist")
 	mib := flags.Int("mib", 0, "ballast")

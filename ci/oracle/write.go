@@ -3,7 +3,10 @@ package main
 import (
 	"encoding/binary"
 	"fmt"
+	"io"
 	"math/rand"
+	"os"
+	"sync/atomic"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -14,7 +17,7 @@ const (
 	balance  = 1000
 )
 
-// write commits as fast as it can, or with pauses. What every state of the database keeps:
+// write commits as fast as it can, or with pauses, until stdin ends. What every state of the database keeps:
 // "pair" has the same value for "left" and "right"; the values in "accounts" sum to 100,000.
 func write(name string, seconds float64, mib int, pause time.Duration, options *bolt.Options) error {
 	db, err := bolt.Open(name, 0o600, options)
@@ -26,9 +29,14 @@ func write(name string, seconds float64, mib int, pause time.Duration, options *
 		return err
 	}
 	fmt.Println("ready")
-	end := time.Now().Add(time.Duration(seconds * float64(time.Second)))
+	var stop atomic.Bool
+	time.AfterFunc(time.Duration(seconds*float64(time.Second)), func() { stop.Store(true) })
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		stop.Store(true)
+	}()
 	commits := uint64(0)
-	for time.Now().Before(end) {
+	for !stop.Load() {
 		if err := db.Update(func(tx *bolt.Tx) error { return transfer(tx, commits, random) }); err != nil {
 			return err
 		}

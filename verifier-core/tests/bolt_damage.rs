@@ -135,7 +135,7 @@ fn originals() -> Vec<(String, Vec<u8>)> {
     if let Some(oracle) = oracle() {
         let folder = tempfile::tempdir().unwrap();
         for (kind, flags) in
-            [("churn", ""), ("churn", "-nofreelist"), ("emptied", ""), ("deep", "-nofreelist")]
+            [("small", ""), ("small", "-nofreelist"), ("churn", "-nofreelist"), ("emptied", "")]
         {
             let file = folder.path().join(format!("{kind}{flags}"));
             let args = ["make", "-kind", kind, "-page", "1024", flags];

@@ -1,9 +1,9 @@
 //! A consistent view of a database that a running containerd writes to.
 //!
-//! The pages that transaction N frees are reused by N + 1 at the earliest to be written, and by bolt's locking only after
-//! N's meta page is on its way. So the pages that the valid meta page S reaches live until the meta page of S + 1 is
-//! written: if both meta pages have the same bytes before and after, all that was read between them belongs to S.
-//! (bbolt v1.3.6 `tx.go` Commit: data pages first, then the meta page; `freelist.go` release.)
+//! Bolt never writes to a page of the current state. The pages of state S are freed by transaction S + 1 at the earliest, so
+//! S + 2 is the first that may write to them, after the meta page of S + 1 was written. So if both meta pages have the same
+//! bytes before and after, all that was read between them belongs to S. (bbolt v1.3.6 `tx.go` Commit: data pages first, then
+//! the meta page; `db.go` beginRWTx and `freelist.go` release: when freed pages become free to use.)
 
 use std::thread::sleep;
 use std::time::Duration;
