@@ -6,7 +6,7 @@ use super::arena::{Arena, Full, NodeId};
 use super::attributes::{self, ACL_ACCESS, ACL_DEFAULT, Attribute, Attributes, CAPABILITY};
 use super::inode::{Inode, InodeId, Outcome};
 use super::path::{NAME_MAX, PATH_MAX, clean, components, split};
-use super::resolve::{Lookup, Names, root_path};
+use super::resolve::root_path;
 use super::{acl, path};
 use crate::io::FileKind;
 use crate::layer::Refusal;
@@ -53,7 +53,7 @@ struct FolderTime {
 }
 
 /// The tree that layers make, one after the other.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Tree {
     pub(super) arena: Arena,
     pub(super) inodes: Vec<Inode>,
@@ -195,8 +195,7 @@ impl Tree {
         }
         let mut inode = Inode::new(FileKind::Folder, 0o755);
         inode.set_inherited();
-        self.place(node, inode)?;
-        Ok(())
+        self.make(node, inode)
     }
 
     fn whiteout(
@@ -229,8 +228,10 @@ impl Tree {
         }
         let mut inode = Inode::new(FileKind::CharDevice, 0);
         inode.set_whiteout();
-        inode.chown(header.uid, header.gid);
-        self.place(node, inode)?;
+        self.make(node, inode)?;
+        if let Some(inode) = self.inode_at_mut(node) {
+            inode.chown(header.uid, header.gid);
+        }
         Ok(())
     }
 
@@ -270,7 +271,7 @@ impl Tree {
                 }
                 _ => {}
             }
-            self.place(node, inode)?;
+            self.make(node, inode)?;
         }
         self.dress(node, header)
     }
@@ -379,6 +380,15 @@ impl Tree {
         self.inodes.get_mut(self.arena.inode(node)?.0 as usize)
     }
 
+    /// `node` becomes the name of something that is made in its folder.
+    fn make(&mut self, node: NodeId, mut inode: Inode) -> Result<(), ApplyError> {
+        if let Some(folder) = self.inode_at(self.arena.parent(node)) {
+            inode.take_group(folder);
+        }
+        self.place(node, inode)?;
+        Ok(())
+    }
+
     /// `node` becomes a name of a new inode.
     pub(super) fn place(&mut self, node: NodeId, mut inode: Inode) -> Result<InodeId, Full> {
         inode.names = 1;
@@ -468,54 +478,6 @@ impl Tree {
 
     pub(super) fn outcomes_mut(&mut self) -> &mut Vec<Outcome> {
         &mut self.outcomes
-    }
-}
-
-impl Names for Tree {
-    fn lookup(&self, path: &[u8]) -> Lookup {
-        // How many links the kernel follows.
-        let mut links = 40;
-        let mut rest: Vec<Vec<u8>> = components(path).map(<[u8]>::to_vec).collect();
-        rest.reverse();
-        let mut at = NodeId::ROOT;
-        while let Some(name) = rest.pop() {
-            match (&*name, self.kind(at)) {
-                (_, Some(FileKind::Folder)) => {}
-                (_, None) => return Lookup::Missing,
-                (_, Some(_)) => return Lookup::NotFolder,
-            }
-            match &*name {
-                b"." => continue,
-                // That would be outside of the tree, where nothing is known.
-                b".." if at == NodeId::ROOT => return Lookup::Missing,
-                b".." => {
-                    at = self.arena.parent(at);
-                    continue;
-                }
-                _ => {}
-            }
-            let Some(node) = self.arena.find(at, &name) else { return Lookup::Missing };
-            match self.inode_at(node) {
-                None => return Lookup::Missing,
-                Some(inode) if inode.kind() == FileKind::Symlink => {
-                    let target = self.target(inode);
-                    if rest.is_empty() {
-                        return Lookup::Link(target.to_vec());
-                    }
-                    if target.first() == Some(&b'/') || links == 0 {
-                        return Lookup::Missing;
-                    }
-                    links -= 1;
-                    let from = rest.len();
-                    rest.extend(components(target).map(<[u8]>::to_vec));
-                    if let Some(added) = rest.get_mut(from..) {
-                        added.reverse();
-                    }
-                }
-                Some(_) => at = node,
-            }
-        }
-        Lookup::Other
     }
 }
 

@@ -34,7 +34,7 @@ struct Node {
 }
 
 /// The names of a tree.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Arena {
     bytes: Vec<u8>,
     nodes: Vec<Node>,

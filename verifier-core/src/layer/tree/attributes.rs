@@ -19,7 +19,7 @@ pub fn is_comparable(name: &[u8]) -> bool {
 }
 
 /// The sets of a tree. Number 0 is the empty one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Attributes {
     sets: Vec<Arc<[Attribute]>>,
     numbers: HashMap<Arc<[Attribute]>, u32>,

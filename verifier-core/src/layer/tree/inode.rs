@@ -45,7 +45,7 @@ const INHERITS_MODE: u8 = 1;
 const OPAQUE: u8 = 2;
 const WHITEOUT: u8 = 4;
 const MTIME: u8 = 8;
-const GROUP_UNSET: u8 = 16;
+const GROUP_UNKNOWN: u8 = 16;
 const INHERITS_UID: u8 = 32;
 const INHERITS_GID: u8 = 64;
 const INHERITS_ATTRIBUTES: u8 = 128;
@@ -81,7 +81,7 @@ impl Inode {
     pub(super) fn new(kind: FileKind, mode: u16) -> Inode {
         Inode {
             kind,
-            flags: GROUP_UNSET,
+            flags: 0,
             mode,
             uid: 0,
             gid: 0,
@@ -164,10 +164,11 @@ impl Inode {
         self.flags & WHITEOUT != 0
     }
 
-    /// Whether no entry said which group it belongs to: it is containerd's own, or a set-gid parent's.
+    /// Whether the layer alone does not tell the group: no entry does, and a parent that comes from a lower layer
+    /// may hand its own on.
     #[must_use]
-    pub fn is_group_unset(&self) -> bool {
-        self.flags & GROUP_UNSET != 0
+    pub fn is_group_unknown(&self) -> bool {
+        self.flags & GROUP_UNKNOWN != 0
     }
 
     /// How many names it has in the tree.
@@ -192,6 +193,17 @@ impl Inode {
         self.set(WHITEOUT, true);
     }
 
+    /// What is made in a set-gid folder belongs to the folder's group.
+    pub(super) fn take_group(&mut self, folder: &Inode) {
+        let inherits = folder.inherits();
+        let set_gid = folder.mode & 0o2000 != 0;
+        if inherits.mode || inherits.gid || (set_gid && folder.is_group_unknown()) {
+            self.set(GROUP_UNKNOWN, true);
+        } else if set_gid {
+            self.gid = folder.gid;
+        }
+    }
+
     /// `lchown`: the kernel sees 32 bits, and leaves alone what is all ones.
     pub(super) fn chown(&mut self, uid: i64, gid: i64) {
         if let Some(uid) = owner(uid) {
@@ -200,7 +212,7 @@ impl Inode {
         }
         if let Some(gid) = owner(gid) {
             self.gid = gid;
-            self.set(GROUP_UNSET | INHERITS_GID, false);
+            self.set(GROUP_UNKNOWN | INHERITS_GID, false);
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! It is copied step for step, for it is not quite what `chroot` would do: `..` behind a link is partly lexical.
 
+use super::arena::NodeId;
 use super::path::{PATH_MAX, clean, components, join};
 use crate::layer::Refusal;
 
@@ -15,17 +16,26 @@ pub enum Lookup {
     Missing,
     /// Something on the way is neither a folder nor a link.
     NotFolder,
+    /// More links on the way than the kernel follows.
+    Loop,
     /// A symbolic link, and its target.
     Link(Vec<u8>),
     /// Anything else.
     Other,
 }
 
+/// Where the lookup before ended, for trees that find their way faster from there.
+#[derive(Debug, Default)]
+pub struct Trail {
+    pub(super) path: Vec<u8>,
+    pub(super) folder: Option<NodeId>,
+}
+
 /// A tree of names, in memory or on disk.
 pub trait Names {
     /// What stands at `path`, which is absolute (from the tree's root) and clean. Links on the way are followed as
     /// the kernel does it, but what lies outside of the tree is missing.
-    fn lookup(&self, path: &[u8]) -> Lookup;
+    fn lookup(&self, path: &[u8], trail: &mut Trail) -> Lookup;
 }
 
 /// Resolves all links of `path`, the last component's included. What does not exist is taken as it is written. The
@@ -38,10 +48,11 @@ pub fn root_path(names: &dyn Names, path: &[u8]) -> Result<Vec<u8>, Refusal> {
         return Ok(b"/".to_vec());
     }
     let mut links = 0;
+    let mut trail = Trail::default();
     let mut path = path.to_vec();
     loop {
         let before = links;
-        path = walk(names, &path, &mut links)?;
+        path = walk(names, &path, &mut links, &mut trail)?;
         if before == links {
             let absolute = join(b"/", &path);
             if absolute == path {
@@ -53,40 +64,37 @@ pub fn root_path(names: &dyn Names, path: &[u8]) -> Result<Vec<u8>, Refusal> {
 }
 
 /// One pass: each link on the way is replaced by its target once.
-fn walk(names: &dyn Names, path: &[u8], links: &mut usize) -> Result<Vec<u8>, Refusal> {
+fn walk(names: &dyn Names, path: &[u8], links: &mut usize, trail: &mut Trail) -> Result<Vec<u8>, Refusal> {
     let mut at = (path.first() == Some(&b'/')).then(|| b"/".to_vec());
+    // Whether `at` is absolute and clean: it is, but for what a link has just put there.
+    let mut is_clean = true;
     for component in components(path) {
-        at = Some(match at {
-            None => step(names, component, links)?.0,
-            Some(folder) => match step(names, &join(&folder, component), links)? {
-                (target, true) if target.first() != Some(&b'/') => join(&folder, &target),
-                (path, _) => path,
-            },
+        if *links > LINKS_MAX {
+            return Err(Refusal::TooManyLinks);
+        }
+        let full = match &at {
+            None => clean(&[b"/", component].concat()),
+            Some(folder) if is_clean && !matches!(component, b"." | b"..") => {
+                let slash: &[u8] = if folder.len() > 1 { b"/" } else { b"" };
+                [folder, slash, component].concat()
+            }
+            Some(folder) => clean(&[b"/", folder.as_slice(), b"/", component].concat()),
+        };
+        if full.len() > PATH_MAX {
+            return Err(Refusal::Name);
+        }
+        let found = if full == b"/" { Lookup::Other } else { names.lookup(&full, trail) };
+        is_clean = !matches!(found, Lookup::Link(_));
+        *links += usize::from(!is_clean);
+        at = Some(match (found, at) {
+            (Lookup::NotFolder, _) => return Err(Refusal::ParentNotFolder),
+            (Lookup::Loop, _) => return Err(Refusal::TooManyLinks),
+            (Lookup::Missing | Lookup::Other, _) => full,
+            (Lookup::Link(target), Some(folder)) if target.first() != Some(&b'/') => join(&folder, &target),
+            (Lookup::Link(target), _) => target,
         });
     }
     Ok(at.unwrap_or_else(|| b"/".to_vec()))
-}
-
-/// The target of the link at `path`, and true; or `path`, absolute, and false.
-fn step(names: &dyn Names, path: &[u8], links: &mut usize) -> Result<(Vec<u8>, bool), Refusal> {
-    if *links > LINKS_MAX {
-        return Err(Refusal::TooManyLinks);
-    }
-    let path = clean(&[b"/", path].concat());
-    if path.len() > PATH_MAX {
-        return Err(Refusal::Name);
-    }
-    if path == b"/" {
-        return Ok((path, false));
-    }
-    match names.lookup(&path) {
-        Lookup::Missing | Lookup::Other => Ok((path, false)),
-        Lookup::NotFolder => Err(Refusal::ParentNotFolder),
-        Lookup::Link(target) => {
-            *links += 1;
-            Ok((target, true))
-        }
-    }
 }
 
 #[cfg(test)]
@@ -98,7 +106,7 @@ mod tests {
     struct Links(HashMap<&'static str, &'static str>);
 
     impl Names for Links {
-        fn lookup(&self, path: &[u8]) -> Lookup {
+        fn lookup(&self, path: &[u8], _trail: &mut Trail) -> Lookup {
             let target = self.0.get(std::str::from_utf8(path).unwrap());
             target.map_or(Lookup::Missing, |target| Lookup::Link(target.as_bytes().to_vec()))
         }

@@ -4,7 +4,7 @@ use rustix::io::Errno;
 
 use super::difference::as_path;
 use crate::io::{FileKind, Folder, Stat};
-use crate::layer::tree::{Attribute, Lookup, Names, is_comparable, root_path};
+use crate::layer::tree::{Attribute, Lookup, Names, Trail, is_comparable, root_path};
 
 /// A folder's attributes in a lower layer.
 pub(super) struct Inherited {
@@ -46,7 +46,7 @@ pub(super) fn inherited(lowers: &[Folder], path: &[u8]) -> Lower {
 struct OnDisk<'a>(&'a Folder);
 
 impl Names for OnDisk<'_> {
-    fn lookup(&self, path: &[u8]) -> Lookup {
+    fn lookup(&self, path: &[u8], _trail: &mut Trail) -> Lookup {
         let path = as_path(path.strip_prefix(b"/").unwrap_or(path));
         match self.0.stat(path) {
             Ok(stat) if stat.kind == FileKind::Symlink => {

@@ -12,7 +12,7 @@ use crate::layer::tree::{Attribute, Inode, effective_acl};
 pub(super) fn compare_stat(
     inode: &Inode,
     stat: &Stat,
-    (lower, parent_gid): (&Lower, u32),
+    lower: &Lower,
     compare_owners: bool,
     differ: &mut dyn FnMut(DifferenceKind),
 ) {
@@ -34,9 +34,8 @@ pub(super) fn compare_stat(
         differ(DifferenceKind::Mode { expected: inode.mode(), actual: stat.mode });
     }
     let uid_right = stat.uid == inode.uid() || as_below(inherits.uid, |below, stat| below.uid == stat.uid);
-    // A set-gid parent hands its group on to what nobody gave one.
     let gid_right = stat.gid == inode.gid()
-        || (inode.is_group_unset() && stat.gid == parent_gid)
+        || inode.is_group_unknown()
         || as_below(inherits.gid, |below, stat| below.gid == stat.gid);
     if compare_owners && !(uid_right && gid_right) {
         let (expected, actual) = ((inode.uid(), inode.gid()), (stat.uid, stat.gid));

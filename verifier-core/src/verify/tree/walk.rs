@@ -38,7 +38,6 @@ pub(super) struct Walk<'a> {
 struct Here<'a> {
     node: NodeId,
     folder: &'a Folder,
-    gid: u32,
     default_acl: bool,
 }
 
@@ -95,8 +94,7 @@ impl<'a> Walk<'a> {
             self.opaque(node, &attributes);
         }
         let default_acl = attributes.iter().any(|(name, _)| name == DEFAULT_ACL);
-        let gid = folder.stat("")?.gid;
-        let here = Here { node, folder, gid, default_acl };
+        let here = Here { node, folder, default_acl };
         folder.list(&mut |entry| self.entry(&here, &entry))?;
         self.missing(node);
         Ok(())
@@ -184,7 +182,7 @@ impl<'a> Walk<'a> {
             if matches!(lower, Lower::Unknown) {
                 self.not_compared.insert(NotCompared::Inherited);
             }
-            compare_stat(inode, stat, (&lower, here.gid), self.request.options.compare_owners, &mut differ);
+            compare_stat(inode, stat, &lower, self.request.options.compare_owners, &mut differ);
             let attributes = here.folder.xattrs(as_path(self.model.name(node)))?;
             let comparison = AttributeComparison {
                 expected: self.model.attributes(inode),
