@@ -2,6 +2,8 @@
 //!
 //! A few seeds by default; `FSCK_LAYER_SEEDS=100` for more, `FSCK_LAYER_SEED=7` for a certain one.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod layer_common;
 
 use std::collections::BTreeSet;
