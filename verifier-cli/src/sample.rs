@@ -1,5 +1,7 @@
 //! One finding of each kind, for tests.
 
+mod cross;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -160,7 +162,7 @@ pub(crate) fn finding(code: Code) -> Finding {
         Code::SnapshotFolderMissing | Code::SnapshotUsageDiffers | Code::SnapshotDiffers => {
             (snapshot_kind(code), snapshot(3))
         }
-        other => metadata_kind(other),
+        other => cross::kind(other).unwrap_or_else(|| metadata_kind(other)),
     };
     let namespaces = BTreeSet::from(["default".to_owned()]);
     let images = BTreeSet::from([named("default", "docker.io/library/app:1")]);

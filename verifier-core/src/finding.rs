@@ -205,6 +205,48 @@ pub enum Unusable {
     },
 }
 
+/// What a snapshot on which others build is, when it is not committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SnapshotKind {
+    /// Read-only, for looking.
+    View,
+    /// A container's.
+    Active,
+}
+
+/// What is wrong with an entry of the index of parents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IndexEntry {
+    /// A row names its parent and has no entry: containerd would let the parent be removed.
+    Missing,
+    /// An entry that no row accounts for: containerd refuses to remove the parent.
+    Stale,
+}
+
+/// Why a folder is left over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LeftOver {
+    /// `new-*`: a snapshot was being made.
+    BeingMade,
+    /// `rm-*`: a snapshot was being removed.
+    BeingRemoved,
+    /// No row has its number.
+    NoRow,
+}
+
+/// What a sandbox's record lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SandboxFault {
+    /// The extension `metadata`, in which CRI keeps what it knows of the pod.
+    NoMetadata,
+    /// The bucket `runtime`, without which no sandbox of the namespace can be listed.
+    NoRuntime,
+}
+
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal, $severity:ident;)*) => {
         /// The stable name of a kind of finding.
@@ -278,6 +320,42 @@ codes! {
     SnapshotUsageDiffers = "snapshot-usage-differs", Error;
     /// F6: the folder is not what the layer makes.
     SnapshotDiffers = "snapshot-differs", Error;
+    /// F8: a snapshot's record in meta.db whose row in the snapshotter's metadata.db is gone.
+    SnapshotRowMissing = "snapshot-row-missing", Error;
+    /// F8: a row that no record of meta.db names; the collector removes it after the next removal of any snapshot.
+    SnapshotUnreferenced = "snapshot-unreferenced", Info;
+    /// F8: a record or a row builds on one that is not there.
+    SnapshotParentMissing = "snapshot-parent-missing", Error;
+    /// Records or rows build on each other in a circle.
+    SnapshotParentLoop = "snapshot-parent-loop", Error;
+    /// F8: the two databases name different parents.
+    SnapshotParentDiffers = "snapshot-parent-differs", Error;
+    /// A snapshot that is named by a ChainID and stands on another snapshot than that ChainID's.
+    SnapshotChainWrong = "snapshot-chain-wrong", Error;
+    /// Snapshots build on one that is not committed.
+    SnapshotKindWrong = "snapshot-kind-wrong", Error;
+    /// A committed snapshot without a record of what it occupies.
+    SnapshotUsageMissing = "snapshot-usage-missing", Warning;
+    /// Two rows have one id, and so one folder.
+    SnapshotIdShared = "snapshot-id-shared", Error;
+    /// The index of parents in metadata.db is not what the rows say.
+    SnapshotIndexWrong = "snapshot-index-wrong", Error;
+    /// The last number that was given out is lower than one in use: the database is older than what it describes.
+    SnapshotSequenceBehind = "snapshot-sequence-behind", Error;
+    /// F9: a folder that no row names, or one that a creation or a removal left half done.
+    SnapshotFolderUnreferenced = "snapshot-folder-unreferenced", Warning;
+    /// F12: an active snapshot that no container, lease or label holds.
+    SnapshotUnowned = "snapshot-unowned", Info;
+    /// A label of containerd's own that names what it cannot name.
+    LabelWrong = "label-wrong", Warning;
+    /// A container without the snapshot of its root file system.
+    ContainerSnapshotMissing = "container-snapshot-missing", Error;
+    /// F17: a sandbox's record without what CRI must find in it.
+    SandboxInvalid = "sandbox-invalid", Error;
+    /// F12: a lease on what is not there.
+    LeaseResourceMissing = "lease-resource-missing", Info;
+    /// F12: a lease that has ended and was not collected yet.
+    LeaseExpired = "lease-expired", Info;
     /// F16: a part of the store that cannot be read.
     PathUnreadable = "path-unreadable", Error;
 }
@@ -399,6 +477,66 @@ pub enum FindingKind {
         actual: Usage,
     },
     SnapshotDiffers(Box<TreeDamage>),
+    SnapshotRowMissing {
+        backend_key: String,
+    },
+    SnapshotUnreferenced {
+        committed: bool,
+    },
+    SnapshotParentMissing {
+        parent: String,
+    },
+    SnapshotParentLoop {
+        keys: Vec<String>,
+    },
+    SnapshotParentDiffers {
+        expected: Option<String>,
+        actual: Option<String>,
+    },
+    SnapshotChainWrong {
+        chain_id: ChainId,
+        expected: Option<ChainId>,
+        actual: Option<ChainId>,
+    },
+    SnapshotKindWrong {
+        found: SnapshotKind,
+        children: u64,
+    },
+    SnapshotUsageMissing,
+    SnapshotIdShared {
+        others: Vec<String>,
+    },
+    SnapshotIndexWrong {
+        parent_id: u64,
+        child_id: u64,
+        entry: IndexEntry,
+    },
+    SnapshotSequenceBehind {
+        sequence: u64,
+        in_use: u64,
+    },
+    SnapshotFolderUnreferenced {
+        why: LeftOver,
+    },
+    SnapshotUnowned,
+    LabelWrong {
+        label: String,
+        value: String,
+        expected: Option<String>,
+    },
+    ContainerSnapshotMissing {
+        snapshotter: String,
+        key: String,
+    },
+    SandboxInvalid {
+        why: SandboxFault,
+    },
+    LeaseResourceMissing {
+        missing: Vec<String>,
+    },
+    LeaseExpired {
+        expired: String,
+    },
     PathUnreadable {
         errno: i32,
     },
@@ -460,6 +598,24 @@ impl FindingKind {
             FindingKind::SnapshotFolderMissing { .. } => Code::SnapshotFolderMissing,
             FindingKind::SnapshotUsageDiffers { .. } => Code::SnapshotUsageDiffers,
             FindingKind::SnapshotDiffers(_) => Code::SnapshotDiffers,
+            FindingKind::SnapshotRowMissing { .. } => Code::SnapshotRowMissing,
+            FindingKind::SnapshotUnreferenced { .. } => Code::SnapshotUnreferenced,
+            FindingKind::SnapshotParentMissing { .. } => Code::SnapshotParentMissing,
+            FindingKind::SnapshotParentLoop { .. } => Code::SnapshotParentLoop,
+            FindingKind::SnapshotParentDiffers { .. } => Code::SnapshotParentDiffers,
+            FindingKind::SnapshotChainWrong { .. } => Code::SnapshotChainWrong,
+            FindingKind::SnapshotKindWrong { .. } => Code::SnapshotKindWrong,
+            FindingKind::SnapshotUsageMissing => Code::SnapshotUsageMissing,
+            FindingKind::SnapshotIdShared { .. } => Code::SnapshotIdShared,
+            FindingKind::SnapshotIndexWrong { .. } => Code::SnapshotIndexWrong,
+            FindingKind::SnapshotSequenceBehind { .. } => Code::SnapshotSequenceBehind,
+            FindingKind::SnapshotFolderUnreferenced { .. } => Code::SnapshotFolderUnreferenced,
+            FindingKind::SnapshotUnowned => Code::SnapshotUnowned,
+            FindingKind::LabelWrong { .. } => Code::LabelWrong,
+            FindingKind::ContainerSnapshotMissing { .. } => Code::ContainerSnapshotMissing,
+            FindingKind::SandboxInvalid { .. } => Code::SandboxInvalid,
+            FindingKind::LeaseResourceMissing { .. } => Code::LeaseResourceMissing,
+            FindingKind::LeaseExpired { .. } => Code::LeaseExpired,
             FindingKind::PathUnreadable { .. } => Code::PathUnreadable,
         }
     }

@@ -35,6 +35,8 @@ pub use model::{
     Namespace, SandboxRow, Snapshot, SnapshotRow, SnapshotRows, Snapshotter, StoreBuilder,
 };
 pub use sample::{Sample, sample};
+pub(crate) use snapshotter_db::parents_key;
 pub use time::Time;
 pub use tree::{Usage, usage};
+pub(crate) use write::set_old;
 pub use write::{CONTENT, META_DB, blob_path, ingest_path, snapshotter_folder};

@@ -32,11 +32,16 @@ pub(super) fn snapshotter_db(
         }
         let parent = snapshot.parent.as_ref().and_then(|parent| snapshotter.snapshots.get(parent));
         if let Some(parent) = parent {
-            let mut key = uvarint(parent.id);
-            key.push(0);
-            key.extend(uvarint(snapshot.id));
-            v1.bucket("parents").put(key, name);
+            v1.bucket("parents").put(parents_key(parent.id, snapshot.id), name);
         }
     }
     top
+}
+
+/// A key of `v1/parents`.
+pub(crate) fn parents_key(parent: u64, child: u64) -> Vec<u8> {
+    let mut key = uvarint(parent);
+    key.push(0);
+    key.extend(uvarint(child));
+    key
 }

@@ -54,7 +54,8 @@ impl StoreBuilder {
         let mut meta = meta_db(self);
         self.edit(&Database::Meta, &mut meta);
         write_bolt(&path, &meta)?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o644))
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644))?;
+        set_old(&path)
     }
 
     fn write_content(&self, root: &Path) -> io::Result<()> {
@@ -85,7 +86,9 @@ impl StoreBuilder {
         self.edit(&Database::Snapshotter(name.into()), &mut database);
         let path = folder.join("metadata.db");
         write_bolt(&path, &database)?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+        set_old(&path)?;
+        set_old(&folder.join("snapshots"))
     }
 
     fn edit(&self, database: &Database, top: &mut Bucket) {
@@ -136,6 +139,12 @@ fn write_ingest(folder: &Path, backend_ref: &str, ingest: &IngestFolder) -> io::
         fs::write(folder.join("total"), total.to_string())?;
     }
     Ok(())
+}
+
+/// Makes a database or a folder as old as all that is built: at rest.
+pub(crate) fn set_old(path: &Path) -> io::Result<()> {
+    let since = std::time::Duration::from_secs(Time::BUILT.seconds.cast_unsigned());
+    fs::File::open(path)?.set_times(fs::FileTimes::new().set_modified(std::time::UNIX_EPOCH + since))
 }
 
 fn make_folder(path: &Path, mode: u32) -> io::Result<()> {

@@ -15,7 +15,9 @@ pub(super) const TABLE: &[Damage] = &[
         "ingest-without-row",
         |s| Subject::ingest(&s.ingest),
         |s| {
-            s.store.namespace("default").ingests.clear();
+            let namespace = s.store.namespace("default");
+            namespace.ingests.clear();
+            namespace.leases.values_mut().for_each(|lease| lease.ingests.clear());
             Ok(())
         },
     )

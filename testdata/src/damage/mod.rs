@@ -8,11 +8,14 @@
 
 mod blobs;
 mod bolt;
+mod disagreements;
 mod documents;
 mod hit;
 mod ingests;
 mod kind;
+mod labels;
 mod layers;
+mod owners;
 mod pages;
 mod reach;
 mod reads;
@@ -26,7 +29,7 @@ pub use subject::Subject;
 
 /// All damages there are.
 pub fn all() -> impl Iterator<Item = &'static Damage> {
-    let tables: [&'static [Damage]; 9] = [
+    let tables: [&'static [Damage]; 12] = [
         blobs::TABLE,
         documents::TABLE,
         layers::TABLE,
@@ -35,6 +38,9 @@ pub fn all() -> impl Iterator<Item = &'static Damage> {
         bolt::WHOLE.as_flattened(),
         bolt::PARTS,
         snapshots::TABLE,
+        disagreements::TABLE,
+        labels::TABLE,
+        owners::TABLE,
         reads::TABLE,
     ];
     tables.into_iter().flatten()

@@ -37,6 +37,8 @@ impl Reach {
     pub const TOOL: Reach = Reach::new(&["k8s.io"], &[Sample::TOOL], &[WORK]);
     /// A container, and no image.
     pub const WEB: Reach = Reach::new(&["default"], &[], &[WEB]);
+    /// A container of `k8s.io`, and no image.
+    pub const WORK: Reach = Reach::new(&["k8s.io"], &[], &[WORK]);
     /// The image that a damage brought along.
     pub const ODD: Reach = Reach::new(&["default"], &[Reach::ODD_NAME], &[]);
     /// The name of the image that a damage brings along, in `default`.

@@ -15,17 +15,17 @@ const USAGE: &str = "snapshot-usage-differs";
 const DIFFERS: &str = "snapshot-differs";
 
 /// The lowest snapshot of `default` in overlayfs.
-fn base(sample: &Sample) -> (&str, &str) {
+pub(super) fn base(sample: &Sample) -> (&str, &str) {
     ("overlayfs", sample.app.chain.first().map_or("", String::as_str))
 }
 
 /// The one above it, of [`Sample::APP`].
-fn app(sample: &Sample) -> (&str, &str) {
+pub(super) fn app(sample: &Sample) -> (&str, &str) {
     ("overlayfs", sample.app.chain.get(1).map_or("", String::as_str))
 }
 
 /// The one whose layer was discarded.
-fn spare(sample: &Sample) -> (&str, &str) {
+pub(super) fn spare(sample: &Sample) -> (&str, &str) {
     ("overlayfs", sample.extra.chain.get(1).map_or("", String::as_str))
 }
 
@@ -203,7 +203,7 @@ pub(super) const TABLE: &[Damage] = &[
 ];
 
 /// The highest of [`Sample::APP`], in overlayfs.
-fn app_top(sample: &Sample) -> (&str, &str) {
+pub(super) fn app_top(sample: &Sample) -> (&str, &str) {
     ("overlayfs", native(sample).1)
 }
 

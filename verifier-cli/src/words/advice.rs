@@ -132,6 +132,6 @@ fn waste_advice(kind: &FindingKind) -> &'static str {
         FindingKind::IngestStale { .. } => {
             "Remove its folder while containerd is stopped; it only takes space."
         }
-        _ => "See 'containerd-fsck explain' and the code.",
+        other => super::cross::advice(other).unwrap_or("See 'containerd-fsck explain' and the code."),
     }
 }

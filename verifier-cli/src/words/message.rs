@@ -155,7 +155,7 @@ fn snapshot_fault(kind: &FindingKind) -> String {
             format!("occupies {}; when it was committed, it was {}", usage(*actual), usage(*recorded))
         }
         FindingKind::SnapshotDiffers(damage) => tree_damage(damage),
-        other => format!("{} (no words for this yet)", other.code()),
+        other => super::cross::fault(other),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The operator's words: the one place where a finding becomes a sentence.
 
 mod advice;
+mod cross;
 mod difference;
 mod evidence;
 mod message;

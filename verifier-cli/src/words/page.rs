@@ -38,6 +38,24 @@ pages! {
     SnapshotFolderMissing = "snapshot-folder-missing";
     SnapshotUsageDiffers = "snapshot-usage-differs";
     SnapshotDiffers = "snapshot-differs";
+    SnapshotRowMissing = "snapshot-row-missing";
+    SnapshotUnreferenced = "snapshot-unreferenced";
+    SnapshotParentMissing = "snapshot-parent-missing";
+    SnapshotParentLoop = "snapshot-parent-loop";
+    SnapshotParentDiffers = "snapshot-parent-differs";
+    SnapshotChainWrong = "snapshot-chain-wrong";
+    SnapshotKindWrong = "snapshot-kind-wrong";
+    SnapshotUsageMissing = "snapshot-usage-missing";
+    SnapshotIdShared = "snapshot-id-shared";
+    SnapshotIndexWrong = "snapshot-index-wrong";
+    SnapshotSequenceBehind = "snapshot-sequence-behind";
+    SnapshotFolderUnreferenced = "snapshot-folder-unreferenced";
+    SnapshotUnowned = "snapshot-unowned";
+    LabelWrong = "label-wrong";
+    ContainerSnapshotMissing = "container-snapshot-missing";
+    SandboxInvalid = "sandbox-invalid";
+    LeaseResourceMissing = "lease-resource-missing";
+    LeaseExpired = "lease-expired";
     PathUnreadable = "path-unreadable";
 }
 

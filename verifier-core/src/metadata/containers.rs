@@ -1,5 +1,7 @@
 //! `containers/<id>` and `sandboxes/<id>`.
 
+use std::collections::BTreeSet;
+
 use super::value::{self, Labels, Timestamp, ValueError};
 
 /// A container, running or not.
@@ -49,10 +51,12 @@ pub struct SandboxRecord {
     pub updated: Option<Timestamp>,
     /// The controller that runs it.
     pub sandboxer: String,
-    /// The runtime's name.
-    pub runtime: String,
+    /// The runtime's name; every sandbox's record has it.
+    pub runtime: Option<String>,
     /// Its labels.
     pub labels: Labels,
+    /// The names of its extensions; CRI keeps all that it knows of a pod in one called `metadata`.
+    pub extensions: BTreeSet<String>,
 }
 
 impl SandboxRecord {
@@ -61,7 +65,10 @@ impl SandboxRecord {
             ([], b"createdat") => self.created = Some(value::time(value)?),
             ([], b"updatedat") => self.updated = Some(value::time(value)?),
             ([], b"sandboxer") => self.sandboxer = value::text(value)?,
-            ([bucket], b"name") if bucket == b"runtime" => self.runtime = value::text(value)?,
+            ([bucket], b"name") if bucket == b"runtime" => self.runtime = Some(value::text(value)?),
+            ([bucket], _) if bucket == b"extensions" => {
+                self.extensions.insert(value::text(key)?);
+            }
             ([bucket], _) if bucket == b"labels" => value::label(&mut self.labels, key, value)?,
             _ => {}
         }

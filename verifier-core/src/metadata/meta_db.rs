@@ -40,6 +40,9 @@ pub struct Namespace {
     pub ingests: BTreeMap<String, IngestRecord>,
     /// Snapshot records by snapshotter, then key.
     pub snapshots: BTreeMap<String, BTreeMap<String, SnapshotRecord>>,
+    /// By snapshotter, the last sequence number that went into a snapshot's backend key (`namespace/sequence/key`): that
+    /// of the bucket `snapshots/<snapshotter>`.
+    pub sequences: BTreeMap<String, u64>,
     /// Container records by id.
     pub containers: BTreeMap<String, ContainerRecord>,
     /// Sandbox records by id.
@@ -160,6 +163,13 @@ impl MetadataVisitor {
         Ok(self.metadata.namespaces.entry(name).or_default())
     }
 
+    /// A name that does not decode is reported with each record below it.
+    fn set_sequence(&mut self, path: &[Vec<u8>], name: &[u8], sequence: u64) {
+        if let (Ok(name), Ok(namespace)) = (value::text(name), self.namespace(path)) {
+            namespace.sequences.insert(name, sequence);
+        }
+    }
+
     fn set_outside_records(&mut self, path: &[Vec<u8>], key: &[u8], value: &[u8]) -> Result<(), ValueError> {
         match path {
             [v1] if v1 == b"v1" && key == b"version" => self.metadata.version = Some(value::varint(value)?),
@@ -173,13 +183,24 @@ impl MetadataVisitor {
 }
 
 impl Visitor for MetadataVisitor {
-    fn enter(&mut self, path: &[Vec<u8>], _sequence: u64) {
-        if self.open.is_none() {
-            if let Some(record) = Record::at(path) {
+    fn enter(&mut self, path: &[Vec<u8>], sequence: u64) {
+        if self.open.is_some() {
+            return;
+        }
+        let set = match (Record::at(path), path) {
+            (Some(record), _) => {
                 self.open = Some((record, path.len(), false));
-            } else if let (2, Err(error)) = (path.len(), self.namespace(path).map(drop)) {
-                self.invalid(path, None, error);
+                Ok(())
             }
+            (None, [_, _]) => self.namespace(path).map(drop),
+            (None, [v1, _, snapshots, name]) if v1 == b"v1" && snapshots == b"snapshots" => {
+                self.set_sequence(path, name, sequence);
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        if let Err(error) = set {
+            self.invalid(path, None, error);
         }
     }
 

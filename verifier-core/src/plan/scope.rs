@@ -75,6 +75,12 @@ impl Scope {
         self.namespaces.as_ref().is_none_or(|names| names.contains(namespace))
     }
 
+    /// Whether all of that namespace belongs to it.
+    #[must_use]
+    pub fn has_all_of(&self, namespace: &str) -> bool {
+        self.images.is_none() && self.has_namespace(namespace)
+    }
+
     /// Whether that image record belongs to it.
     #[must_use]
     pub fn has_image(&self, namespace: &str, name: &str) -> bool {

@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 
 use crate::bolt::{MetaFault, OpenError, PageFault, ViewError, Visitor, consistent};
 use crate::finding::Unusable;
-use crate::io::{Folder, NotRegular, ReadAt};
+use crate::io::{Folder, NotRegular, ReadAt, Time};
 
 /// What was read of a bolt file.
 #[derive(Debug)]
 pub struct DatabaseFacts<T> {
     /// Where it is, below the root.
     pub path: PathBuf,
+    /// When it was last written, before it was read.
+    pub modified: Option<Time>,
     /// What came of reading it.
     pub state: DatabaseState<T>,
 }
@@ -68,6 +70,7 @@ pub(super) fn read_database<V: Visitor, T>(
     begin: fn() -> V,
     finish: fn(V) -> T,
 ) -> DatabaseFacts<T> {
+    let modified = root.stat(path).ok().map(|stat| stat.mtime);
     let state = match root.file(path) {
         Ok(file) => read_pages(&file, begin, finish),
         Err(error) => match NotRegular::of(&error) {
@@ -76,7 +79,7 @@ pub(super) fn read_database<V: Visitor, T>(
             None => DatabaseState::Unreadable(error),
         },
     };
-    DatabaseFacts { path: path.into(), state }
+    DatabaseFacts { path: path.into(), modified, state }
 }
 
 fn read_pages<V: Visitor, T>(source: &dyn ReadAt, begin: fn() -> V, finish: fn(V) -> T) -> DatabaseState<T> {

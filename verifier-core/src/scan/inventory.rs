@@ -11,8 +11,8 @@ use super::mode::mode_of;
 use crate::content::{Blobs, IngestFolder, list_blobs, list_ingests};
 use crate::event::Interrupt;
 use crate::finding::Unusable;
-use crate::io::{FileKind, Folder};
-use crate::metadata::{Metadata, MetadataVisitor, Snapshots, SnapshotterVisitor};
+use crate::io::{FileKind, Folder, Time};
+use crate::metadata::{Metadata, MetadataVisitor, Snapshots, SnapshotterVisitor, Timestamp};
 use crate::report::Mode;
 use crate::store::Store;
 
@@ -27,6 +27,8 @@ const SNAPSHOTTER_PREFIX: &str = "io.containerd.snapshotter.v1.";
 pub struct Inventory {
     /// Whether a containerd holds the store.
     pub mode: Mode,
+    /// When the scan began.
+    pub began: Timestamp,
     /// containerd's own database.
     pub meta_db: DatabaseFacts<Metadata>,
     /// The snapshotters that have a folder, by name.
@@ -52,6 +54,37 @@ pub struct Snapshotter {
     pub database: Option<DatabaseFacts<Snapshots>>,
     /// Whether there is anything in it besides the database.
     pub has_snapshots: bool,
+    /// The folders that hold the snapshots' own.
+    pub holders: Vec<Holder>,
+}
+
+/// A folder of a snapshotter that holds those of its snapshots: `snapshots`; with btrfs `active` and `view`, too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// Where it is, below the root.
+    pub path: PathBuf,
+    /// When a name in it was last made or removed.
+    pub modified: Option<Time>,
+    /// The names in it; what is no UTF-8 is left out, as no snapshotter makes such a name.
+    pub names: Vec<String>,
+}
+
+/// How long nothing may have been written before what no record names is taken for left over. containerd removes files
+/// after their records, which takes as long as the files are many, and snapshots' rows at its next collection, which
+/// waits in proportion to how long collections take.
+const SETTLED_SECONDS: i64 = 600;
+
+impl Snapshotter {
+    /// Its database's records, if it gave all of them (see [`Inventory::has_all_records`]).
+    #[must_use]
+    pub fn all_rows(&self) -> Option<&Snapshots> {
+        match &self.database.as_ref()?.state {
+            DatabaseState::Read { records, faults, .. } => {
+                Some(records).filter(|records| faults.is_empty() && records.invalid.is_empty())
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Inventory {
@@ -63,6 +96,13 @@ impl Inventory {
             DatabaseState::Read { records, faults, .. } => faults.is_empty() && records.invalid.is_empty(),
             _ => false,
         }
+    }
+
+    /// Whether what was last written at `modified` is at rest: always, when no containerd holds the store.
+    #[must_use]
+    pub fn is_settled(&self, modified: Option<Time>) -> bool {
+        self.mode == Mode::Stopped
+            || modified.is_some_and(|time| self.began.seconds.saturating_sub(time.seconds) >= SETTLED_SECONDS)
     }
 
     /// What meta.db says; nothing, when it cannot be read.
@@ -77,6 +117,7 @@ impl Inventory {
 pub fn scan(store: &Store, interrupt: &Interrupt) -> Inventory {
     let root = store.folder();
     let mut unreadable = Vec::new();
+    let began = Timestamp::now();
     let mode = root.stat(META_DB).map_or(Mode::Stopped, |stat| mode_of(&stat));
     // Files before rows: a blob is renamed into place before its row is written, so a row that is seen has a file that
     // was there to be seen; what the order cannot exclude is looked at again (verify::confirm).
@@ -89,7 +130,7 @@ pub fn scan(store: &Store, interrupt: &Interrupt) -> Inventory {
         None => Documents::default(),
     };
     let interrupted = interrupt.is_raised();
-    Inventory { mode, meta_db, snapshotters, blobs, ingests, documents, unreadable, interrupted }
+    Inventory { mode, began, meta_db, snapshotters, blobs, ingests, documents, unreadable, interrupted }
 }
 
 fn list_snapshotters(
@@ -120,20 +161,14 @@ fn list_snapshotters(
 }
 
 fn read_snapshotter(root: &Folder, path: PathBuf, unreadable: &mut Vec<(PathBuf, io::Error)>) -> Snapshotter {
+    let mut holders = Vec::new();
     let mut has_snapshots = false;
-    for holder in ["snapshots", "active", "view"] {
-        let holder = path.join(holder);
-        let listed = root.folder(&holder).and_then(|folder| {
-            folder.list(&mut |_| {
-                has_snapshots = true;
-                Ok(())
-            })
-        });
-        match listed {
-            Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                unreadable.push((holder, error));
-            }
-            _ => {}
+    for name in ["snapshots", "active", "view"] {
+        let path = path.join(name);
+        match read_holder(root, path.clone(), &mut has_snapshots) {
+            Ok(holder) => holders.push(holder),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
+            Err(error) => unreadable.push((path, error)),
         }
     }
     let database = read_database(
@@ -143,5 +178,19 @@ fn read_snapshotter(root: &Folder, path: PathBuf, unreadable: &mut Vec<(PathBuf,
         SnapshotterVisitor::finish,
     );
     let none = matches!(database.state, DatabaseState::Unusable(Unusable::Absent)) && !has_snapshots;
-    Snapshotter { path, database: (!none).then_some(database), has_snapshots }
+    Snapshotter { path, database: (!none).then_some(database), has_snapshots, holders }
+}
+
+fn read_holder(root: &Folder, path: PathBuf, has_snapshots: &mut bool) -> io::Result<Holder> {
+    let folder = root.folder(&path)?;
+    // Before its names: what is made while they are listed makes it younger than it seems.
+    let modified = root.stat(&path).ok().map(|stat| stat.mtime);
+    let mut names = Vec::new();
+    folder.list(&mut |entry| {
+        *has_snapshots = true;
+        names.extend(entry.name.to_str().map(str::to_owned));
+        Ok(())
+    })?;
+    names.sort_unstable();
+    Ok(Holder { path, modified, names })
 }

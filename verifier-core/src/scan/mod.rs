@@ -8,4 +8,4 @@ mod mode;
 pub use databases::{DatabaseFacts, DatabaseState};
 pub(crate) use documents::children;
 pub use documents::{DocumentFact, DocumentState, Documents, LayerOfChain};
-pub use inventory::{Inventory, Snapshotter, scan};
+pub use inventory::{Holder, Inventory, Snapshotter, scan};

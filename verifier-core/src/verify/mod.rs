@@ -8,6 +8,7 @@ pub mod tree;
 
 mod blob;
 mod candidate;
+mod cross;
 mod image;
 mod ingest;
 mod metadata;
@@ -44,6 +45,7 @@ pub(crate) fn examine(
     rehashed.extend(rehash::rehash(root, &blobs, threads, observer, interrupt));
     let references = references::References::new(inventory);
     metadata::examine(inventory, &mut examination);
+    cross::examine(inventory, &references, &plan.scope, &mut examination);
     for (path, error) in &inventory.unreadable {
         examination.unreadable(path, error);
     }

@@ -1,0 +1,90 @@
+//! Folders that no row names (F9).
+//!
+//! overlayfs, native: `snapshots/<id>`, made as `new-*` and renamed; native renames to `rm-<id>` what it removes.
+//! btrfs: `active/<id>`, `view/<id>`, `snapshots/<id>`, each `rm-<id>` while it is removed.
+//! Other names are not theirs, and nothing is said of them. (plugins/snapshots/{overlay,native,btrfs})
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::Cross;
+use crate::finding::{BlastRadius, FindingKind, LeftOver, Subject};
+use crate::metadata::Snapshots;
+use crate::scan::Snapshotter;
+use crate::snapshot::Driver;
+use crate::verify::candidate::Examination;
+
+impl Cross<'_> {
+    pub(super) fn examine_folders(&self, into: &mut Examination) {
+        if !self.scope.is_everything() {
+            return;
+        }
+        for (name, snapshotter) in &self.inventory.snapshotters {
+            let (Some(driver), Some(rows)) = (Driver::of(name), snapshotter.all_rows()) else { continue };
+            // Where rows were lost, their folders are what they can be made again from.
+            if self.names(name).all(|key| rows.by_key.contains_key(key)) {
+                self.examine_holders(snapshotter, driver, rows, into);
+            }
+        }
+    }
+
+    fn examine_holders(
+        &self,
+        snapshotter: &Snapshotter,
+        driver: Driver,
+        rows: &Snapshots,
+        into: &mut Examination,
+    ) {
+        // A folder goes after its row, and comes before it.
+        let modified = snapshotter.database.as_ref().and_then(|database| database.modified);
+        let named = named(&snapshotter.path, driver, rows);
+        for holder in &snapshotter.holders {
+            let settled = [modified, holder.modified].into_iter().all(|time| self.inventory.is_settled(time));
+            for name in holder.names.iter().filter(|_| settled) {
+                let path = holder.path.join(name);
+                if let Some(why) = left_over(name).filter(|_| !named.contains(&path)) {
+                    let kind = FindingKind::SnapshotFolderUnreferenced { why };
+                    into.find(kind, Subject::Path { path }, BlastRadius::default());
+                }
+            }
+        }
+    }
+}
+
+/// The folders that the rows name.
+fn named(snapshotter: &Path, driver: Driver, rows: &Snapshots) -> BTreeSet<PathBuf> {
+    let tree = |id, kind| snapshotter.join(driver.tree(kind, id));
+    let folders = rows.by_key.values().flat_map(|row| {
+        let tree = tree(row.id, row.kind);
+        // overlayfs keeps the tree in a folder of the snapshot's own.
+        [tree.parent().map(Path::to_path_buf), Some(tree)].into_iter().flatten()
+    });
+    folders.collect()
+}
+
+/// Why a folder of that name is left over, if no row names it.
+fn left_over(name: &str) -> Option<LeftOver> {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if name.strip_prefix("new-").is_some_and(is_number) {
+        Some(LeftOver::BeingMade)
+    } else if name.strip_prefix("rm-").is_some_and(is_number) {
+        Some(LeftOver::BeingRemoved)
+    } else {
+        is_number(name).then_some(LeftOver::NoRow)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_snapshotters_own_names_are_left_over() {
+        assert_eq!(left_over("17"), Some(LeftOver::NoRow));
+        assert_eq!(left_over("new-3051687220"), Some(LeftOver::BeingMade));
+        assert_eq!(left_over("rm-17"), Some(LeftOver::BeingRemoved));
+        for name in ["", "lost+found", "new-", "rm-x", "17.bak", ".17", "-17", "１７"] {
+            assert_eq!(left_over(name), None, "{name}");
+        }
+    }
+}

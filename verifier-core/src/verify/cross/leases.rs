@@ -1,0 +1,51 @@
+//! Leases that have ended, and leases on what is not there (F12). Both are what crashes and impatient clients leave: the
+//! collector passes over them, and takes the ended ones when it next runs.
+
+use super::Cross;
+use crate::finding::{BlastRadius, FindingKind};
+use crate::metadata::{LeaseRecord, Namespace, Timestamp};
+use crate::verify::candidate::{Examination, Witness};
+
+const EXPIRE: &str = "containerd.io/gc.expire";
+
+impl Cross<'_> {
+    pub(super) fn examine_leases(&self, into: &mut Examination) {
+        // A pull leases what it is about to write.
+        if !self.inventory.is_settled(self.inventory.meta_db.modified) {
+            return;
+        }
+        for (namespace, records) in self.namespaces().filter(|(name, _)| self.scope.has_all_of(name)) {
+            for (id, lease) in &records.leases {
+                let expires = lease.labels.get(EXPIRE);
+                let ended = expires
+                    .filter(|text| Timestamp::parse(text).is_some_and(|time| time < self.inventory.began));
+                let kind = match ended {
+                    Some(expired) => Some(FindingKind::LeaseExpired { expired: expired.clone() }),
+                    None => missing(lease, records),
+                };
+                if let Some(kind) = kind {
+                    let subject = self.meta_record(["v1", namespace, "leases", id]);
+                    let namespaces = [namespace.to_owned()].into();
+                    let blast = BlastRadius { namespaces, ..BlastRadius::default() };
+                    into.find_with(Witness::Records(vec![lease.created]), kind, subject, blast);
+                }
+            }
+        }
+    }
+}
+
+/// What a lease holds and is not there: digests, `snapshotter/key`, refs of ingests.
+fn missing(lease: &LeaseRecord, records: &Namespace) -> Option<FindingKind> {
+    let content = lease.content.iter().filter(|digest| !records.blobs.contains_key(digest));
+    let has_snapshot = |snapshotter: &str, key: &str| {
+        records.snapshots.get(snapshotter).is_some_and(|snapshots| snapshots.contains_key(key))
+    };
+    let snapshots = lease.snapshots.iter().filter(|(snapshotter, key)| !has_snapshot(snapshotter, key));
+    let ingests = lease.ingests.iter().filter(|name| !records.ingests.contains_key(*name));
+    let missing: Vec<String> = content
+        .map(ToString::to_string)
+        .chain(snapshots.map(|(snapshotter, key)| format!("{snapshotter}/{key}")))
+        .chain(ingests.cloned())
+        .collect();
+    (!missing.is_empty()).then_some(FindingKind::LeaseResourceMissing { missing })
+}
