@@ -1,7 +1,5 @@
 //! Names of things in both databases, and whom they reach.
 
-use std::path::PathBuf;
-
 use super::Cross;
 use crate::digest::{ChainId, Digest};
 use crate::finding::{BlastRadius, Subject};
@@ -82,7 +80,7 @@ impl<'a> Cross<'a> {
         path: impl IntoIterator<Item = &'b str>,
     ) -> Subject {
         let folder = self.inventory.snapshotters.get(snapshotter).map(|snapshotter| &snapshotter.path);
-        let database = folder.map(|folder| folder.join("metadata.db")).unwrap_or_else(PathBuf::new);
+        let database = folder.map(|folder| folder.join("metadata.db")).unwrap_or_default();
         Subject::Record { database, path: path.into_iter().map(str::to_owned).collect() }
     }
 
