@@ -77,7 +77,10 @@ impl Eye<'_> {
         }
         let compare = self.depth == Depth::Full && !task.layers.is_empty();
         let compared = compare.then(|| Box::new(self.compare(task, &tree)));
-        let usage = crate::snapshot::usage(&tree, task.committed);
+        // btrfs records what a layer changed; the others, what the whole tree occupies.
+        let nearest = task.lowers.iter().flatten().next().filter(|_| task.flavour == Flavour::Clone);
+        let below = nearest.map(|path| self.root.folder(path)).transpose();
+        let usage = below.and_then(|below| crate::snapshot::usage(&tree, below.as_ref(), task.committed));
         Looked::Seen { usage, compared }
     }
 

@@ -35,9 +35,11 @@ pub fn compare_layer(
     let other_way =
         request.flavour == Flavour::OverlayFirst && report.has_whiteouts && !report.report.is_same();
     if other_way {
-        let other = compare_as(request, Flavour::OverlayUpper, interrupt, progress)?;
-        if other.report.paths < report.report.paths {
-            return Ok(other.report);
+        match compare_as(request, Flavour::OverlayUpper, interrupt, progress) {
+            Ok(other) if other.report.paths < report.report.paths => return Ok(other.report),
+            Err(LayerError::Interrupted) => return Err(LayerError::Interrupted),
+            // It is no better that way, or cannot have been made that way.
+            _ => {}
         }
     }
     Ok(report.report)

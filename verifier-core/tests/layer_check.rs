@@ -1,0 +1,64 @@
+//! The whole check on stores full of odd layers: healthy ones have no finding, whatever the depth.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod layer_common;
+
+use std::path::Path;
+
+use layer_common::{Snapshotter, Unpacker};
+use testdata::bed::{self, Compression, FsKind, LoopFs};
+use testdata::layers;
+use verifier_core::event::{Interrupt, Unobserved};
+use verifier_core::report::Depth;
+use verifier_core::{CheckOptions, Store, check};
+
+/// What a check says against a store.
+fn findings(root: &Path, depth: Depth) -> Vec<String> {
+    let store = Store::open(root).unwrap();
+    let options = CheckOptions::default().depth(depth);
+    let report = check(&store, &options, &Unobserved, &Interrupt::default()).unwrap();
+    let snapshots = report.coverage.snapshots;
+    assert!(snapshots.checked > 40, "{snapshots:?}");
+    let found = report.findings.iter().map(|finding| serde_json::to_string(finding).unwrap());
+    let left_out = report.coverage.unverified.iter().map(|left| format!("left out: {left:?}"));
+    found.chain(left_out).collect()
+}
+
+fn healthy(snapshotter: Snapshotter, kind: FsKind) {
+    let Some(bed) = bed::gate() else { return };
+    for generation in bed.generations() {
+        let fs = LoopFs::new(kind, 1 << 30);
+        let root = fs.path().join("root");
+        let mut unpacker = Unpacker::start(&bed, generation, &root, snapshotter);
+        for image in layers::images() {
+            if !image.overlay_only || snapshotter == Snapshotter::Overlayfs {
+                unpacker.import(Compression::Gzip, &image.layers).unwrap();
+            }
+        }
+        let what = format!("{generation} {} on {}", snapshotter.name(), kind.name());
+        for depth in [Depth::Quick, Depth::Full] {
+            assert_eq!(findings(&root, depth), Vec::<String>::new(), "{what}, live, {depth:?}");
+        }
+        unpacker.containerd.stop();
+        fs.sync();
+        for depth in [Depth::Quick, Depth::Full] {
+            assert_eq!(findings(&root, depth), Vec::<String>::new(), "{what}, stopped, {depth:?}");
+        }
+    }
+}
+
+#[test]
+fn overlayfs_on_ext4() {
+    healthy(Snapshotter::Overlayfs, FsKind::Ext4);
+}
+
+#[test]
+fn native_on_xfs() {
+    healthy(Snapshotter::Native, FsKind::Xfs);
+}
+
+#[test]
+fn btrfs() {
+    healthy(Snapshotter::Btrfs, FsKind::Btrfs);
+}
