@@ -96,7 +96,6 @@ mod tests {
     use super::*;
     use crate::sample;
     use serde_json::{Value, json};
-    use verifier_core::Device;
     use verifier_core::finding::Code;
     use verifier_core::report::Reason;
 
