@@ -1,7 +1,7 @@
 //! What real containerds do day by day is no damage: after each step of it, live and stopped, nothing of severity
 //! warning or worse is found.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where its own footing fails")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where its own footing fails")]
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -89,11 +89,11 @@ fn churn(containerd: &Containerd, registry: &Registry, round: u64) {
     let pull = |image: &str| drop(containerd.try_ctr(&["images", "pull", "--plain-http", image]));
     pull(&small);
     pull(&other);
-    if round % 2 == 0 {
+    if round.is_multiple_of(2) {
         pull(&multi);
         pull(&name("small-docker"));
     }
-    if round % 3 == 0 {
+    if round.is_multiple_of(3) {
         containerd.try_ctr(&["containers", "create", &small, "made"]);
         containerd.try_ctr(&["images", "rm", &small]);
         containerd.try_ctr(&["containers", "rm", "made"]);
