@@ -28,7 +28,11 @@ pub(super) enum Looked {
     /// It could not be looked at.
     Unreadable(io::Error),
     /// What it occupies, and, where there was a layer to compare it with, what came of that.
-    Seen { usage: io::Result<TreeUsage>, compared: Option<Box<Result<TreeReport, LayerError>>> },
+    Seen {
+        /// `None` where there was no need to ask: the tree was compared, or a container may write to it.
+        usage: Option<io::Result<TreeUsage>>,
+        compared: Option<Box<Result<TreeReport, LayerError>>>,
+    },
 }
 
 /// Who looks, at what, and how.
@@ -73,15 +77,20 @@ impl Eye<'_> {
         };
         if task.kind != Kind::Committed {
             // It belongs to a container, which may write to it as it likes.
-            return Looked::Seen { usage: Err(io::ErrorKind::Unsupported.into()), compared: None };
+            return Looked::Seen { usage: None, compared: None };
         }
         let compare = self.depth == Depth::Full && !task.layers.is_empty();
         let compared = compare.then(|| Box::new(self.compare(task, &tree)));
+        let settled = compared.as_ref().is_some_and(|compared| is_conclusive(task, compared));
+        let usage = (!settled).then(|| self.usage(task, &tree));
+        Looked::Seen { usage, compared }
+    }
+
+    fn usage(&self, task: &SnapshotTask, tree: &Folder) -> io::Result<TreeUsage> {
         // btrfs records what a layer changed; the others, what the whole tree occupies.
         let nearest = task.lowers.iter().flatten().next().filter(|_| task.flavour == Flavour::Clone);
-        let below = nearest.map(|path| self.root.folder(path)).transpose();
-        let usage = below.and_then(|below| crate::snapshot::usage(&tree, below.as_ref(), task.committed));
-        Looked::Seen { usage, compared }
+        let below = nearest.map(|path| self.root.folder(path)).transpose()?;
+        crate::snapshot::usage(tree, below.as_ref(), task.committed)
     }
 
     fn compare(&self, task: &SnapshotTask, tree: &Folder) -> Result<TreeReport, LayerError> {
@@ -116,6 +125,14 @@ impl Eye<'_> {
         let request = LayerComparison { layers: &layers, tree, flavour, lowers: &lowers, options };
         compare_layer(&request, self.interrupt, &|bytes| self.observer.event(Event::Read { bytes }))
     }
+}
+
+/// Whether the comparison says all there is to say: the right layer was read to its end.
+fn is_conclusive(task: &SnapshotTask, compared: &Result<TreeReport, LayerError>) -> bool {
+    let (Ok(report), Some(top)) = (compared, task.layers.last()) else { return false };
+    report.stopped_early.is_none()
+        && report.blob_digest.as_ref() == Some(&top.digest)
+        && report.diff_id.as_ref() == Some(&top.diff_id)
 }
 
 fn is_absent(error: &io::Error) -> bool {
@@ -189,7 +206,7 @@ impl Judge<'_> {
     fn examine_comparison(
         &mut self,
         compared: &Result<TreeReport, LayerError>,
-        usage: &io::Result<TreeUsage>,
+        usage: &Option<io::Result<TreeUsage>>,
     ) {
         match compared {
             Err(LayerError::Interrupted) => self.skip(Reason::Interrupted),
@@ -218,7 +235,7 @@ impl Judge<'_> {
         }
     }
 
-    fn examine_report(&mut self, report: &TreeReport, usage: &io::Result<TreeUsage>) {
+    fn examine_report(&mut self, report: &TreeReport, usage: &Option<io::Result<TreeUsage>>) {
         let Some(top) = self.task.layers.last() else { return };
         if report.blob_digest.as_ref().is_some_and(|actual| *actual != top.digest) || !self.is_healable() {
             self.leave_out(Reason::LayerDamaged);
@@ -268,15 +285,17 @@ impl Judge<'_> {
     }
 
     /// The record of what the tree occupied: all there is to go by where no layer can be had.
-    fn examine_usage(&mut self, usage: &io::Result<TreeUsage>) {
+    fn examine_usage(&mut self, usage: &Option<io::Result<TreeUsage>>) {
         match usage {
-            Ok(actual) => {
+            // A lower layer of the same tree is damaged: the tree itself was compared, to no avail.
+            None => self.into.coverage.snapshots.skipped += 1,
+            Some(Ok(actual)) => {
                 self.into.coverage.snapshots.checked += 1;
                 if let Some(recorded) = self.task.usage.filter(|recorded| !actual.fits(*recorded)) {
                     self.find(FindingKind::SnapshotUsageDiffers { recorded, actual: actual.usage });
                 }
             }
-            Err(error) => self.unreadable(error),
+            Some(Err(error)) => self.unreadable(error),
         }
     }
 
