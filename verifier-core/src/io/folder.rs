@@ -79,8 +79,7 @@ impl Folder {
         let full = self.path.join(path);
         self.gate.pass(Op::Open, &full)?;
         // A fifo would block, a device might act: look before opening, and once more at what was opened.
-        let handle = self.open_beneath(path, OFlags::PATH)?;
-        must_be_regular(&rustix::fs::fstat(&handle)?.into())?;
+        must_be_regular(&self.lstat(path)?)?;
         let flags = OFlags::RDONLY | OFlags::NONBLOCK;
         let fd = match self.open_beneath(path, flags | OFlags::NOATIME) {
             // Only the owner and root may ask for O_NOATIME.
@@ -99,6 +98,10 @@ impl Folder {
     pub fn stat(&self, path: impl AsRef<Path>) -> io::Result<Stat> {
         let path = path.as_ref();
         self.gate.pass(Op::Stat, &self.path.join(path))?;
+        self.lstat(path)
+    }
+
+    fn lstat(&self, path: &Path) -> io::Result<Stat> {
         if path.as_os_str().is_empty() {
             return Ok(rustix::fs::fstat(&self.fd)?.into());
         }

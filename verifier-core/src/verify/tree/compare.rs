@@ -180,7 +180,7 @@ impl Run<'_> {
     ) -> Result<(), TarError> {
         let size = self.model.get(inode).map_or(0, crate::layer::tree::Inode::size_bytes);
         if size > 0 {
-            let outcome = contents.compare(&self.model.path(node), size, tar)?;
+            let outcome = contents.compare(&self.model, node, size, tar)?;
             self.model.set_outcome(inode, outcome);
         }
         tar.finish_data()

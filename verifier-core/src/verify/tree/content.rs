@@ -8,7 +8,7 @@ use super::difference::as_path;
 use crate::event::Interrupt;
 use crate::io::{File, Folder, NotRegular, errno, read_full_at};
 use crate::layer::tar::{Data, Reader, TarError};
-use crate::layer::tree::Outcome;
+use crate::layer::tree::{NodeId, Outcome, Tree};
 
 /// Bytes of a file that are read at a time.
 const CHUNK: usize = 256 * 1024;
@@ -19,25 +19,28 @@ pub(super) struct Contents<'a> {
     /// The file system of the tree: what is mounted over a file is not its.
     dev: u64,
     buffer: Vec<u8>,
+    /// The folder of the file before: the next is most likely in the same.
+    folder: Option<(NodeId, Folder)>,
     interrupt: &'a Interrupt,
 }
 
 impl<'a> Contents<'a> {
     pub(super) fn new(tree: &'a Folder, dev: u64, interrupt: &'a Interrupt) -> Contents<'a> {
-        Contents { tree, dev, buffer: vec![0; CHUNK], interrupt }
+        Contents { tree, dev, buffer: vec![0; CHUNK], folder: None, interrupt }
     }
 
-    /// Compares the data of the entry that `tar` is at with the file at `path`.
+    /// Compares the data of the entry that `tar` is at with the file that `node` of `model` is on disk.
     ///
     /// # Errors
     /// What the archive reports. A file that cannot be read is an outcome.
     pub(super) fn compare<R: io::BufRead>(
         &mut self,
-        path: &[u8],
+        model: &Tree,
+        node: NodeId,
         size_bytes: u64,
         tar: &mut Reader<R>,
     ) -> Result<Outcome, TarError> {
-        let file = match self.tree.file(as_path(path)) {
+        let file = match self.open(model, node) {
             Ok(file) if file.stat().size_bytes == size_bytes && file.stat().dev == self.dev => file,
             // The walk tells what is wrong with it.
             Ok(_) => return Ok(Outcome::None),
@@ -55,6 +58,20 @@ impl<'a> Contents<'a> {
                 Err(outcome) => return Ok(outcome),
             }
         }
+    }
+
+    fn open(&mut self, model: &Tree, node: NodeId) -> io::Result<File> {
+        let parent = model.folder_of(node);
+        if parent == NodeId::ROOT {
+            return self.tree.file(as_path(model.name(node)));
+        }
+        let folder = match self.folder.take() {
+            Some((at, folder)) if at == parent => folder,
+            _ => self.tree.folder(as_path(&model.path(parent)))?,
+        };
+        let file = folder.file(as_path(model.name(node)));
+        self.folder = Some((parent, folder));
+        file
     }
 
     fn bytes(&mut self, file: &File, position: u64, expected: &[u8]) -> Result<(), Outcome> {

@@ -13,6 +13,7 @@
 mod compare;
 mod content;
 mod difference;
+mod hashes;
 mod lowers;
 mod metadata;
 mod pipe;

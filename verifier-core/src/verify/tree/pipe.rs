@@ -4,8 +4,9 @@ use std::io::{self, BufRead, Read};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::Scope;
 
+use super::hashes::Hashes;
 use super::request::LayerBlob;
-use crate::digest::{DiffId, Digest, Hasher};
+use crate::digest::{DiffId, Digest};
 use crate::event::Interrupt;
 use crate::layer::LayerFault;
 use crate::layer::decompress::{Compression, Decompressor, Source, StreamError};
@@ -64,9 +65,7 @@ pub(super) struct TarStream<'a> {
     spare_tar: Sender<Vec<u8>>,
     current: Vec<u8>,
     used: usize,
-    blob_hash: Option<Hasher>,
-    tar_hash: Option<Hasher>,
-    plain: bool,
+    hashes: Hashes,
     blob_bytes: u64,
     tar_bytes: u64,
     tar_limit: u64,
@@ -102,9 +101,7 @@ impl<'a> TarStream<'a> {
             spare_tar,
             current: Vec::new(),
             used: 0,
-            blob_hash: Hasher::new(&layer.algorithm).filter(|_| hash),
-            tar_hash: hash.then(Hasher::sha256),
-            plain: false,
+            hashes: Hashes::new(hash.then_some(&layer.algorithm)),
             blob_bytes: 0,
             tar_bytes: 0,
             tar_limit,
@@ -119,28 +116,22 @@ impl<'a> TarStream<'a> {
     /// Takes in the next message; false when the tar is at its end.
     fn next(&mut self) -> io::Result<bool> {
         match self.messages.recv() {
-            // One hash of two equal streams is enough.
-            Ok(Message::Plain) if matches!(self.blob_hash, Some(Hasher::Sha256(_))) => {
-                self.blob_hash = None;
-                self.plain = true;
-            }
-            Ok(Message::Plain) => {}
+            Ok(Message::Plain) => self.hashes.set_plain(),
             Ok(Message::Blob(bytes)) => {
-                if let Some(hasher) = &mut self.blob_hash {
-                    hasher.update(&bytes);
-                }
                 self.blob_bytes += bytes.len() as u64;
                 (self.progress)(bytes.len() as u64);
-                // When the other end is gone, it needs no buffers.
-                let _ = self.spare_blob.send(bytes);
+                if let Some(used) = self.hashes.blob(bytes) {
+                    // When the other end is gone, it needs no buffers.
+                    let _ = self.spare_blob.send(used);
+                }
             }
             Ok(Message::Tar(bytes)) => {
                 let full = std::mem::replace(&mut self.current, bytes);
                 self.used = 0;
                 let _ = self.spare_tar.send(full);
                 self.tar_bytes += self.current.len() as u64;
-                if let Some(hasher) = &mut self.tar_hash {
-                    hasher.update(&self.current);
+                if let Some(used) = self.hashes.tar(&self.current) {
+                    let _ = self.spare_blob.send(used);
                 }
                 if self.tar_bytes > self.tar_limit {
                     return Err(self.stop(Stop::TooLarge));
@@ -149,7 +140,7 @@ impl<'a> TarStream<'a> {
             Ok(Message::TarEnd(fault)) => {
                 self.tar_ended = true;
                 if let Some(fault) = fault {
-                    self.tar_hash = None;
+                    self.hashes.forget_tar();
                     return Err(self.stop(Stop::Fault(fault)));
                 }
             }
@@ -196,12 +187,11 @@ impl<'a> TarStream<'a> {
 
     fn digests(self) -> Digests {
         let read_all = self.surplus_bytes.is_some();
-        let diff_id = self.tar_hash.filter(|_| self.tar_ended).map(|hasher| DiffId(hasher.finish()));
-        let same = diff_id.as_ref().filter(|_| self.plain).map(|diff_id| diff_id.0.clone());
+        let (blob, tar) = self.hashes.finish();
         Digests {
-            blob: self.blob_hash.map(Hasher::finish).or(same).filter(|_| read_all),
+            blob: blob.filter(|_| read_all),
             blob_bytes: self.blob_bytes,
-            diff_id,
+            diff_id: tar.filter(|_| self.tar_ended).map(DiffId),
             tar_bytes: self.tar_bytes,
             surplus_bytes: self.surplus_bytes.unwrap_or(0),
         }
