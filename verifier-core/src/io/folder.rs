@@ -295,6 +295,19 @@ impl File {
         &self.stat
     }
 
+    /// Whether it has any extended attribute at all. A file system without attributes has none.
+    ///
+    /// # Errors
+    /// `EIO` and whatever else `flistxattr(2)` reports.
+    pub fn has_xattrs(&self) -> io::Result<bool> {
+        self.gate.pass(Op::Xattr, &self.path)?;
+        let mut none: [u8; 0] = [];
+        match rustix::fs::flistxattr(&self.file, &mut none) {
+            Err(Errno::NOTSUP) => Ok(false),
+            other => Ok(other? > 0),
+        }
+    }
+
     /// Tells the kernel that the whole file will be read from front to back.
     pub fn advise_sequential(&self) {
         // Advice only: a file system that does not know it reads as well without.

@@ -279,6 +279,7 @@ impl Tree {
     /// Owner, attributes, mode and time, in containerd's order.
     fn dress(&mut self, node: NodeId, header: &Header) -> Result<(), ApplyError> {
         let Some(inode) = self.inode_at_mut(node) else { return Ok(()) };
+        inode.set_settled(false);
         inode.chown(header.uid, header.gid);
         let (kind, number) = (inode.kind(), inode.attributes);
         let drops_capability = kind != FileKind::Folder && number != 0;
@@ -341,6 +342,8 @@ impl Tree {
                 Err(name) => self.resolve(&name)?,
             };
             if let Some(inode) = self.inode_at_mut(node) {
+                // By then it may be a file's name.
+                inode.set_settled(false);
                 inode.set_mtime(time);
             }
         }

@@ -41,20 +41,21 @@ pub struct Inherits {
     pub attributes: bool,
 }
 
-const INHERITS_MODE: u8 = 1;
-const OPAQUE: u8 = 2;
-const WHITEOUT: u8 = 4;
-const MTIME: u8 = 8;
-const GROUP_UNKNOWN: u8 = 16;
-const INHERITS_UID: u8 = 32;
-const INHERITS_GID: u8 = 64;
-const INHERITS_ATTRIBUTES: u8 = 128;
+const INHERITS_MODE: u16 = 1;
+const OPAQUE: u16 = 2;
+const WHITEOUT: u16 = 4;
+const MTIME: u16 = 8;
+const GROUP_UNKNOWN: u16 = 16;
+const INHERITS_UID: u16 = 32;
+const INHERITS_GID: u16 = 64;
+const INHERITS_ATTRIBUTES: u16 = 128;
+const SETTLED: u16 = 256;
 
 /// A file, folder, link or device as the layer makes it.
 #[derive(Debug, Clone)]
 pub struct Inode {
     kind: FileKind,
-    flags: u8,
+    flags: u16,
     pub(super) mode: u16,
     pub(super) uid: u32,
     pub(super) gid: u32,
@@ -177,7 +178,7 @@ impl Inode {
         self.names
     }
 
-    fn set(&mut self, flag: u8, on: bool) {
+    fn set(&mut self, flag: u16, on: bool) {
         self.flags = if on { self.flags | flag } else { self.flags & !flag };
     }
 
@@ -187,6 +188,14 @@ impl Inode {
 
     pub(super) fn set_opaque(&mut self) {
         self.set(OPAQUE, true);
+    }
+
+    pub(super) fn set_settled(&mut self, settled: bool) {
+        self.set(SETTLED, settled);
+    }
+
+    pub(super) fn is_settled(&self) -> bool {
+        self.flags & SETTLED != 0
     }
 
     pub(super) fn set_whiteout(&mut self) {

@@ -101,6 +101,20 @@ impl Tree {
         self.arena.is_seen(node)
     }
 
+    /// The only name of a file is on disk just what the layer makes of it. That holds until an entry says otherwise.
+    pub fn settle(&mut self, inode: InodeId) {
+        if let Some(inode) = self.inodes.get_mut(inode.0 as usize) {
+            inode.set_settled(true);
+        }
+    }
+
+    /// Whether nothing is left to be compared of a name.
+    #[must_use]
+    pub fn is_settled(&self, node: NodeId) -> bool {
+        let settled = |inode: &Inode| inode.is_settled() && inode.compared_at == node && inode.names == 1;
+        self.inode_at(node).is_some_and(settled)
+    }
+
     /// Files whose bytes were compared under a name that is no longer theirs, by the layer
     /// and its entry that hold the bytes (both from 0): the inode, and a name that it has now.
     #[must_use]

@@ -159,7 +159,7 @@ impl Run<'_> {
     /// Applies all entries, and compares the files among them.
     fn entries(&mut self, tar: &mut Reader<TarStream<'_>>) -> Result<(), Broken> {
         let mut header = Header::default();
-        let mut contents = Contents::new(self.request.tree, self.dev, self.interrupt);
+        let mut contents = Contents::new(self.request, self.dev, self.interrupt);
         while tar.next(&mut header).map_err(Broken::Tar)? {
             self.entries += 1;
             self.has_whiteouts |= header.name.windows(4).any(|part| part == b".wh.");
@@ -180,7 +180,7 @@ impl Run<'_> {
     ) -> Result<(), TarError> {
         let size = self.model.get(inode).map_or(0, crate::layer::tree::Inode::size_bytes);
         if size > 0 {
-            let outcome = contents.compare(&self.model, node, size, tar)?;
+            let outcome = contents.compare(&mut self.model, node, size, tar)?;
             self.model.set_outcome(inode, outcome);
         }
         tar.finish_data()
@@ -211,7 +211,7 @@ impl Run<'_> {
             let stream = TarStream::start(scope, layer, compression, plan, self.interrupt, &|_| {});
             let mut tar = Reader::new(stream);
             let mut header = Header::default();
-            let mut contents = Contents::new(self.request.tree, self.dev, self.interrupt);
+            let mut contents = Contents::new(self.request, self.dev, self.interrupt);
             let mut left = moved.len();
             let mut entry = 0;
             while left > 0 && matches!(tar.next(&mut header), Ok(true)) {

@@ -5,6 +5,9 @@ use std::io;
 use rustix::io::Errno;
 
 use super::difference::as_path;
+use super::lowers::Lower;
+use super::metadata::compare_stat;
+use super::request::LayerComparison;
 use crate::event::Interrupt;
 use crate::io::{File, Folder, NotRegular, errno, read_full_at};
 use crate::layer::tar::{Data, Reader, TarError};
@@ -21,12 +24,14 @@ pub(super) struct Contents<'a> {
     buffer: Vec<u8>,
     /// The folder of the file before: the next is most likely in the same.
     folder: Option<(NodeId, Folder)>,
+    compare_owners: bool,
     interrupt: &'a Interrupt,
 }
 
 impl<'a> Contents<'a> {
-    pub(super) fn new(tree: &'a Folder, dev: u64, interrupt: &'a Interrupt) -> Contents<'a> {
-        Contents { tree, dev, buffer: vec![0; CHUNK], folder: None, interrupt }
+    pub(super) fn new(request: &LayerComparison<'a>, dev: u64, interrupt: &'a Interrupt) -> Contents<'a> {
+        let (tree, compare_owners) = (request.tree, request.options.compare_owners);
+        Contents { tree, dev, buffer: vec![0; CHUNK], folder: None, compare_owners, interrupt }
     }
 
     /// Compares the data of the entry that `tar` is at with the file that `node` of `model` is on disk.
@@ -35,7 +40,7 @@ impl<'a> Contents<'a> {
     /// What the archive reports. A file that cannot be read is an outcome.
     pub(super) fn compare<R: io::BufRead>(
         &mut self,
-        model: &Tree,
+        model: &mut Tree,
         node: NodeId,
         size_bytes: u64,
         tar: &mut Reader<R>,
@@ -49,7 +54,10 @@ impl<'a> Contents<'a> {
         let mut position = 0;
         loop {
             let compared = match tar.data()? {
-                Data::End => return Ok(Outcome::Same),
+                Data::End => {
+                    self.settle(model, node, &file);
+                    return Ok(Outcome::Same);
+                }
                 Data::Bytes(bytes) => self.bytes(&file, position, bytes).map(|()| bytes.len() as u64),
                 Data::Zeros(count) => self.zeros(&file, position, count).map(|()| count),
             };
@@ -57,6 +65,18 @@ impl<'a> Contents<'a> {
                 Ok(count) => position += count,
                 Err(outcome) => return Ok(outcome),
             }
+        }
+    }
+
+    /// Most files have nothing odd about them: asking the open file for the rest is cheaper than asking for it by its
+    /// path in the walk, and the walk is done sooner.
+    fn settle(&self, model: &mut Tree, node: NodeId, file: &File) {
+        let Some((id, inode)) = model.inode(node) else { return };
+        let stat = file.stat();
+        let mut differs = stat.nlink != 1 || !model.attributes(inode).is_empty();
+        compare_stat(inode, stat, &Lower::None, self.compare_owners, &mut |_| differs = true);
+        if !differs && matches!(file.has_xattrs(), Ok(false)) {
+            model.settle(id);
         }
     }
 

@@ -109,6 +109,9 @@ impl<'a> Walk<'a> {
             return Ok(());
         };
         self.model.mark_seen(node);
+        if self.model.is_settled(node) {
+            return Ok(());
+        }
         let compared = here.folder.stat(entry.name).and_then(|stat| self.compare(here, node, &stat));
         if let Err(error) = compared {
             self.differ(node, DifferenceKind::Unreadable { errno: errno(&error) });
