@@ -257,10 +257,29 @@ pub(super) const TABLE: &[Damage] = &[
     )
     .always(SEQUENCE)
     .reaching(Reach::DEFAULT),
-    folder!("folder-without-row", "999"),
+    // A removal that was cut off: nothing has the number any more.
+    Damage::files(
+        "folder-without-row",
+        |s| Subject::path(snapshotter_folder("overlayfs").join("snapshots").join(next_id(s))),
+        |s, root| left_over(root, &next_id(s)),
+    )
+    .always(FOLDER),
+    // Its row was never in this database: that is an older one.
+    Damage::files(
+        "folder-of-a-later-id",
+        |_| Subject::Record(metadata_db("overlayfs"), ["v1", "snapshots"].map(Into::into).to_vec()),
+        |_, root| left_over(root, "999"),
+    )
+    .always(SEQUENCE),
     folder!("folder-half-made", "new-123456789"),
     folder!("folder-half-removed", "rm-3"),
 ];
+
+/// The number of the next snapshot that would be made.
+fn next_id(sample: &Sample) -> String {
+    let sequence = sample.store.snapshotters.get("overlayfs").map_or(0, |one| one.sequence);
+    (sequence + 1).to_string()
+}
 
 fn not_found() -> io::Error {
     io::ErrorKind::NotFound.into()

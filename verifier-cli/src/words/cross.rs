@@ -124,7 +124,7 @@ pub(super) fn advice(kind: &FindingKind) -> Option<&'static str> {
             "Remove the container and create it again; with CRI, the kubelet does so."
         }
         FindingKind::SandboxInvalid { .. } => {
-            "Remove this sandbox's record only; containerd 2.1 or later does so itself where the metadata is missing."
+            "Remove this sandbox's record only; containerd 2.0.7, 2.1.4 or later does so itself where the metadata is missing."
         }
         _ => return waste_advice(kind),
     })

@@ -22,7 +22,9 @@ impl Cross<'_> {
         for (name, snapshotter) in &self.inventory.snapshotters {
             let (Some(driver), Some(rows)) = (Driver::of(name), snapshotter.all_rows()) else { continue };
             // Where rows were lost, their folders are what they can be made again from.
-            if self.names(name).all(|key| rows.by_key.contains_key(key)) {
+            let lost = self.id_ahead(name, rows).is_some()
+                || self.names(name).any(|key| !rows.by_key.contains_key(key));
+            if !lost {
                 self.examine_holders(snapshotter, driver, rows, into);
             }
         }
@@ -70,8 +72,13 @@ fn left_over(name: &str) -> Option<LeftOver> {
     } else if name.strip_prefix("rm-").is_some_and(is_number) {
         Some(LeftOver::BeingRemoved)
     } else {
-        is_number(name).then_some(LeftOver::NoRow)
+        id_of(name).map(|_| LeftOver::NoRow)
     }
+}
+
+/// The id that is a folder's name, as Go writes it.
+pub(super) fn id_of(name: &str) -> Option<u64> {
+    name.parse().ok().filter(|id: &u64| id.to_string() == name)
 }
 
 #[cfg(test)]
@@ -83,7 +90,19 @@ mod tests {
         assert_eq!(left_over("17"), Some(LeftOver::NoRow));
         assert_eq!(left_over("new-3051687220"), Some(LeftOver::BeingMade));
         assert_eq!(left_over("rm-17"), Some(LeftOver::BeingRemoved));
-        for name in ["", "lost+found", "new-", "rm-x", "17.bak", ".17", "-17", "１７"] {
+        for name in [
+            "",
+            "lost+found",
+            "new-",
+            "rm-x",
+            "17.bak",
+            ".17",
+            "-17",
+            "+17",
+            "017",
+            "１７",
+            "99999999999999999999",
+        ] {
             assert_eq!(left_over(name), None, "{name}");
         }
     }

@@ -21,7 +21,7 @@ impl Cross<'_> {
                     .filter(|text| Timestamp::parse(text).is_some_and(|time| time < self.inventory.began));
                 let kind = match ended {
                     Some(expired) => Some(FindingKind::LeaseExpired { expired: expired.clone() }),
-                    None => missing(lease, records),
+                    None => self.missing(lease, records),
                 };
                 if let Some(kind) = kind {
                     let subject = self.meta_record(["v1", namespace, "leases", id]);
@@ -32,20 +32,25 @@ impl Cross<'_> {
             }
         }
     }
-}
 
-/// What a lease holds and is not there: digests, `snapshotter/key`, refs of ingests.
-fn missing(lease: &LeaseRecord, records: &Namespace) -> Option<FindingKind> {
-    let content = lease.content.iter().filter(|digest| !records.blobs.contains_key(digest));
-    let has_snapshot = |snapshotter: &str, key: &str| {
-        records.snapshots.get(snapshotter).is_some_and(|snapshots| snapshots.contains_key(key))
-    };
-    let snapshots = lease.snapshots.iter().filter(|(snapshotter, key)| !has_snapshot(snapshotter, key));
-    let ingests = lease.ingests.iter().filter(|name| !records.ingests.contains_key(*name));
-    let missing: Vec<String> = content
-        .map(ToString::to_string)
-        .chain(snapshots.map(|(snapshotter, key)| format!("{snapshotter}/{key}")))
-        .chain(ingests.cloned())
-        .collect();
-    (!missing.is_empty()).then_some(FindingKind::LeaseResourceMissing { missing })
+    /// What a lease holds and is not there: digests, `snapshotter/key`, refs of ingests. A blob's file that waits for its
+    /// record is there.
+    fn missing(&self, lease: &LeaseRecord, records: &Namespace) -> Option<FindingKind> {
+        let files = &self.inventory.blobs.files;
+        let content = lease
+            .content
+            .iter()
+            .filter(|digest| !records.blobs.contains_key(digest) && !files.contains_key(digest));
+        let has_snapshot = |snapshotter: &str, key: &str| {
+            records.snapshots.get(snapshotter).is_some_and(|snapshots| snapshots.contains_key(key))
+        };
+        let snapshots = lease.snapshots.iter().filter(|(snapshotter, key)| !has_snapshot(snapshotter, key));
+        let ingests = lease.ingests.iter().filter(|name| !records.ingests.contains_key(*name));
+        let missing: Vec<String> = content
+            .map(ToString::to_string)
+            .chain(snapshots.map(|(snapshotter, key)| format!("{snapshotter}/{key}")))
+            .chain(ingests.cloned())
+            .collect();
+        (!missing.is_empty()).then_some(FindingKind::LeaseResourceMissing { missing })
+    }
 }

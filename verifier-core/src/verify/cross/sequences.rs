@@ -1,22 +1,36 @@
 //! Numbers that were given out, and the counters that gave them: a counter that is behind is an older database's.
 
+use std::collections::BTreeSet;
+
 use super::Cross;
+use super::folders::id_of;
 use super::key::BackendKey;
 use crate::finding::{BlastRadius, FindingKind};
 use crate::metadata::{Namespace, SnapshotRecord, Snapshots, Timestamp};
+use crate::snapshot::Driver;
 use crate::verify::candidate::{Examination, Witness};
 
 impl Cross<'_> {
     /// Ids are numbered by the sequence of `v1/snapshots` (storage.CreateSnapshot). The next one would be given out a second
     /// time, and the creation that fails then removes the folder that has the number already.
     pub(super) fn examine_row_sequence(&self, snapshotter: &str, rows: &Snapshots, into: &mut Examination) {
-        let sequence = rows.sequence;
-        let in_use = rows.by_key.values().map(|row| row.id).max().unwrap_or(0);
-        if in_use > sequence {
+        if let Some(in_use) = self.id_ahead(snapshotter, rows) {
             let subject = self.row_record(snapshotter, ["v1", "snapshots"]);
-            let kind = FindingKind::SnapshotSequenceBehind { sequence, in_use };
+            let kind = FindingKind::SnapshotSequenceBehind { sequence: rows.sequence, in_use };
             into.find(kind, subject, BlastRadius::default());
         }
+    }
+
+    /// An id beyond the last one that was given out. A folder gets its name before its row is committed, so the very next
+    /// number proves nothing there: a creation that never came to its end leaves it.
+    pub(super) fn id_ahead(&self, snapshotter: &str, rows: &Snapshots) -> Option<u64> {
+        let of_row = rows.by_key.values().map(|row| row.id).max().unwrap_or(0);
+        let holders = self.inventory.snapshotters.get(snapshotter).map(|snapshotter| &snapshotter.holders);
+        let holders = holders.filter(|_| Driver::of(snapshotter).is_some());
+        let names = holders.into_iter().flatten().flat_map(|holder| &holder.names);
+        let of_folder = names.filter_map(|name| id_of(name)).max().unwrap_or(0);
+        let ahead = of_row > rows.sequence || of_folder > rows.sequence.saturating_add(1);
+        ahead.then(|| of_row.max(of_folder))
     }
 
     /// Backend keys are numbered by the sequence of the bucket `snapshots/<snapshotter>` of the namespace (createKey in
@@ -53,7 +67,7 @@ impl Cross<'_> {
         let rows = self.rows(snapshotter)?;
         let oldest =
             records.snapshots.get(snapshotter)?.values().filter_map(|record| record.created).min()?;
-        let names: std::collections::BTreeSet<&str> = self.names(snapshotter).collect();
+        let names: BTreeSet<&str> = self.names(snapshotter).collect();
         let lost = rows.by_key.iter().filter_map(|(key, row)| {
             let parts = BackendKey::parse(key).filter(|parts| parts.namespace == namespace)?;
             let younger = row.created.is_some_and(|created| created > oldest);
