@@ -5,8 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
-use testdata::bed::{self, Bed, Containerd, Generation, Options, Registry};
+use testdata::bed::{self, Bed, Containerd, Cri, Generation, Options, Registry, succeed};
 use verifier_core::event::{Interrupt, Unobserved};
 use verifier_core::finding::Severity;
 use verifier_core::report::{Depth, Mode, Report};
@@ -43,9 +45,18 @@ impl<'a> Life<'a> {
         generation: Generation,
         root: &'a Path,
         when: When,
-        cri: bool,
     ) -> Self {
-        let options = Options { cri, ..Options::default() };
+        Life::begin_with(bed, registry, generation, root, when, Options::default())
+    }
+
+    fn begin_with(
+        bed: &'a Bed,
+        registry: &'a Registry,
+        generation: Generation,
+        root: &'a Path,
+        when: When,
+        options: Options,
+    ) -> Self {
         let containerd = Containerd::start_with(bed, generation, root, &options);
         Life { bed, registry, generation, options, root, containerd, when, notes: BTreeMap::new() }
     }
@@ -140,7 +151,7 @@ fn with_each(test: impl Fn(&Bed, &Registry, Generation, When)) {
 fn images_come_and_go() {
     with_each(|bed, registry, generation, when| {
         let home = tempfile::tempdir().unwrap();
-        let mut life = Life::begin(bed, registry, generation, home.path(), when, false);
+        let mut life = Life::begin(bed, registry, generation, home.path(), when);
         let name = |image: &str| registry.reference(&format!("{image}:t"));
         life.step("nothing yet", |_, _| {});
         for image in ["small", "small-b", "multi", "small-docker"] {
@@ -174,7 +185,7 @@ fn images_come_and_go() {
         life.step("a lease", |c, _| drop(c.ctr(&["leases", "create", "--id", "mine", "--expires", "1h"])));
         life.step("an ended lease", |c, _| {
             c.ctr(&["leases", "create", "--id", "brief", "--expires", "1s"]);
-            std::thread::sleep(std::time::Duration::from_secs(2));
+            std::thread::sleep(Duration::from_secs(2));
         });
         life.step("remove all", |c, _| {
             for image in c.ctr(&["images", "list", "--quiet"]).lines() {
@@ -190,7 +201,7 @@ fn images_come_and_go() {
 fn containers_come_and_go() {
     with_each(|bed, registry, generation, when| {
         let home = tempfile::tempdir().unwrap();
-        let mut life = Life::begin(bed, registry, generation, home.path(), when, false);
+        let mut life = Life::begin(bed, registry, generation, home.path(), when);
         let (small, other) = (registry.reference("small:t"), registry.reference("small-b:t"));
         let sleep = ["/bin/sleep", "600"];
         life.step("pull", |c, _| {
@@ -224,7 +235,7 @@ fn containers_come_and_go() {
 fn snapshots_are_made_by_hand() {
     with_each(|bed, registry, generation, when| {
         let home = tempfile::tempdir().unwrap();
-        let mut life = Life::begin(bed, registry, generation, home.path(), when, false);
+        let mut life = Life::begin(bed, registry, generation, home.path(), when);
         let small = registry.reference("small:t");
         life.step("pull", |c, _| c.pull(&small));
         let top = top(&life.containerd);
@@ -259,7 +270,14 @@ fn snapshots_are_made_by_hand() {
 fn namespaces_come_and_go() {
     with_each(|bed, registry, generation, when| {
         let home = tempfile::tempdir().unwrap();
-        let mut life = Life::begin(bed, registry, generation, home.path(), when, true);
+        let mut life = Life::begin_with(
+            bed,
+            registry,
+            generation,
+            home.path(),
+            when,
+            Options { cri: true, ..Options::default() },
+        );
         let small = registry.reference("small:t");
         let pull = |c: &Containerd, namespace: &str| {
             c.ctr(&["-n", namespace, "images", "pull", "--plain-http", &small]);
@@ -279,6 +297,69 @@ fn namespaces_come_and_go() {
         life.step("two names", |c, _| {
             c.ctr(&["-n", "k8s.io", "images", "tag", &small, "example.test/small:2"]);
             c.ctr(&["-n", "k8s.io", "images", "rm", &small]);
+        });
+        eprintln!("{generation}: notes {:?}", life.notes);
+    });
+}
+
+/// What a kubelet does: an image whose command waits, for the pods, and others.
+#[test]
+fn pods_come_and_go() {
+    with_each(|bed, registry, generation, when| {
+        let home = tempfile::tempdir().unwrap();
+        let pause = home.path().join("pause");
+        succeed(Command::new("cp").arg("-a").arg(bed.image("small")).arg(&pause), Duration::from_secs(60));
+        let mut umoci = Command::new("umoci");
+        umoci.args(["config", "--image"]).arg(format!("{}:latest", pause.display()));
+        umoci.args(["--clear=config.cmd", "--config.cmd", "/bin/sleep", "--config.cmd", "3600"]);
+        succeed(&mut umoci, Duration::from_secs(60));
+        registry.push(&pause, "pause:t");
+        let sandbox = format!("sandbox_image = {:?}\n", registry.reference("pause:t"));
+        // A machine that is a container itself may not lower its processes' scores.
+        let scores = "restrict_oom_score_adj = true\n";
+        let config = format!("[plugins.\"io.containerd.grpc.v1.cri\"]\n  {sandbox}  {scores}");
+        let options = Options { cri: true, config, ..Options::default() };
+        let root = home.path().join("root");
+        let mut life = Life::begin_with(bed, registry, generation, &root, when, options);
+        let (small, other) = (registry.reference("small:t"), registry.reference("small-b:t"));
+        let sleep = ["/bin/sleep", "3600"];
+        let mut ids = Vec::new();
+        life.step("pull", |c, _| Cri::new(c).pull(&small));
+        life.step("a pod", |c, _| ids.push(Cri::new(c).run_pod("one")));
+        if when != When::Live {
+            // A stopped containerd takes its pods along: after a restart each needs a new sandbox, as after a reboot.
+            life.step("the pod again", |c, _| {
+                Cri::new(c).remove_pod(&ids[0]);
+                ids.clear();
+            });
+        }
+        let in_pod = |c: &Containerd, name: &str, image: &str, ids: &mut Vec<String>| {
+            let cri = Cri::new(c);
+            let pod = cri.run_pod(name);
+            let container = cri.create(&pod, name, image, "main", &sleep);
+            cri.start(&container);
+            ids.extend([pod, container]);
+        };
+        let mut two = Vec::new();
+        life.step("a pod with a container", |c, _| in_pod(c, "two", &small, &mut two));
+        life.step("its image removed", |c, _| Cri::new(c).remove_image(&small));
+        life.step("and pulled again", |c, _| {
+            Cri::new(c).pull(&small);
+            Cri::new(c).pull(&other);
+        });
+        let mut three = Vec::new();
+        life.step("another pod", |c, _| in_pod(c, "three", &other, &mut three));
+        life.step("stop", |c, _| {
+            Cri::new(c).stop(&two[1]);
+            Cri::new(c).stop_pod(&three[0]);
+        });
+        life.step("remove", |c, _| {
+            Cri::new(c).remove(&two[1]);
+            Cri::new(c).remove_pod(&three[0]);
+        });
+        life.step("remove images", |c, _| {
+            Cri::new(c).remove_image(&other);
+            Cri::new(c).remove_image(&small);
         });
         eprintln!("{generation}: notes {:?}", life.notes);
     });

@@ -19,6 +19,7 @@
 #![expect(clippy::panic, clippy::expect_used, reason = "a harness fails by panicking")]
 
 mod containerd;
+mod cri;
 mod gate;
 mod layout;
 mod loopfs;
@@ -27,6 +28,7 @@ mod process;
 mod registry;
 
 pub use containerd::{Containerd, Options};
+pub use cri::Cri;
 pub use gate::{Bed, Generation, gate};
 pub use layout::{Compression, write_layout};
 pub use loopfs::{FsImage, FsKind, LoopFs};
