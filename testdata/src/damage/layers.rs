@@ -41,9 +41,6 @@ pub(super) const TABLE: &[Damage] = &[
     .at_full(DIFF_ID)
     .reaching(Reach::ODD),
     Damage::model("gzip-cut", |_| subject(cut), |s| add(s, cut()?)).at_full(INVALID).reaching(Reach::ODD),
-    Damage::model("gzip-checksum-wrong", |_| subject(bad_checksum), |s| add(s, bad_checksum()?))
-        .at_full(INVALID)
-        .reaching(Reach::ODD),
     Damage::model("zstd-broken", |_| subject(bad_zstd), |s| add(s, bad_zstd()?))
         .at_full(INVALID)
         .reaching(Reach::ODD),
@@ -77,16 +74,6 @@ fn cut() -> io::Result<PackedLayer> {
     let layer = good()?;
     let half = layer.bytes.iter().copied().take(layer.bytes.len() / 2).collect();
     Ok(holding(layer, half))
-}
-
-/// The last eight bytes of a gzip member are its CRC-32 and its length.
-fn bad_checksum() -> io::Result<PackedLayer> {
-    let layer = good()?;
-    let mut bytes = layer.bytes.clone();
-    if let Some(byte) = bytes.iter_mut().rev().nth(7) {
-        *byte ^= 1;
-    }
-    Ok(holding(layer, bytes))
 }
 
 fn bad_zstd() -> io::Result<PackedLayer> {
