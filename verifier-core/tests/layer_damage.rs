@@ -1,6 +1,6 @@
 //! Each way in which a tree can differ, done to a tree that a real containerd unpacked: it causes exactly that difference.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 mod layer_common;
 
@@ -211,7 +211,8 @@ const DAMAGES: &[Damage] = &[
     (
         "the host's label",
         |tree| {
-            rustix::fs::setxattr(tree.join("d/file"), "security.ima", b"x", XattrFlags::empty()).unwrap_or(())
+            rustix::fs::setxattr(tree.join("d/file"), "security.ima", b"x", XattrFlags::empty())
+                .unwrap_or(());
         },
         &[],
     ),
@@ -232,7 +233,8 @@ const DAMAGES: &[Damage] = &[
     (
         "suddenly opaque",
         |tree| {
-            rustix::fs::setxattr(tree.join("d"), "trusted.overlay.opaque", b"y", XattrFlags::empty()).unwrap()
+            rustix::fs::setxattr(tree.join("d"), "trusted.overlay.opaque", b"y", XattrFlags::empty())
+                .unwrap();
         },
         &[("d", "opaque")],
     ),
