@@ -34,7 +34,7 @@ Examples:
   containerd-fsck check                         the one root on this machine, everything
   containerd-fsck check --depth quick           seconds: records, sizes, no content
   containerd-fsck check --root /mnt/var/lib/containerd --format json > report.json
-  containerd-fsck check --namespace k8s.io --image docker.io/library/nginx:1.27
+  containerd-fsck check --namespace k8s.io --image registry.example/web:1.27
   containerd-fsck explain snapshot-differs      what that means and what to do";
 
 /// `containerd-fsck`'s command line.

@@ -29,7 +29,7 @@ fn blob() -> Subject {
 }
 
 fn image() -> Subject {
-    Subject::Image { namespace: "default".into(), name: "docker.io/library/app:1".into() }
+    Subject::Image { namespace: "default".into(), name: "registry.example/app:1".into() }
 }
 
 pub(crate) fn snapshot(id: u64) -> Subject {
@@ -165,7 +165,7 @@ pub(crate) fn finding(code: Code) -> Finding {
         other => cross::kind(other).unwrap_or_else(|| metadata_kind(other)),
     };
     let namespaces = BTreeSet::from(["default".to_owned()]);
-    let images = BTreeSet::from([named("default", "docker.io/library/app:1")]);
+    let images = BTreeSet::from([named("default", "registry.example/app:1")]);
     let containers = BTreeSet::from([named("default", "web")]);
     Finding { kind, subject, blast: BlastRadius { namespaces, images, containers } }
 }

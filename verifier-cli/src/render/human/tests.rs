@@ -35,7 +35,7 @@ CLEAN: nothing is wrong.
 #[test]
 fn a_power_cut_that_two_images_feel() {
     let mut cut = sample::finding(Code::SnapshotDiffers);
-    cut.blast.images.insert(named("k8s.io", "docker.io/library/app:2"));
+    cut.blast.images.insert(named("k8s.io", "registry.example/app:2"));
     let mut report = sample::report(vec![cut, sample::finding(Code::IngestStale)]);
     report.findings[1].blast = Default::default();
     report.coverage.unverified =
@@ -44,8 +44,8 @@ fn a_power_cut_that_two_images_feel() {
         "\
 /var/lib/containerd: containerd stopped, depth full
 
-Images docker.io/library/app:1 (default)
-       docker.io/library/app:2 (k8s.io)
+Images registry.example/app:1 (default)
+       registry.example/app:2 (k8s.io)
   ERROR snapshot-differs
     overlayfs snapshot 3 (default/3/{c})
       2 paths are not as its layer made them (mode: 1, size: 1); layer

@@ -1,0 +1,224 @@
+//! What is wrong, with the evidence.
+
+use serde::Serialize;
+
+use super::{
+    Code, IndexEntry, LeftOver, Role, SandboxFault, SnapshotKind, StaleIngest, TreeDamage, Unparsable,
+    Unusable, Usage,
+};
+use crate::digest::{ChainId, DiffId, Digest};
+use crate::io::FileKind;
+
+/// What is wrong, with the evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "code", rename_all = "kebab-case")]
+#[non_exhaustive]
+#[expect(
+    missing_docs,
+    reason = "each variant is documented at its code; fields say their unit in their name"
+)]
+pub enum FindingKind {
+    BlobMissing {
+        role: Option<Role>,
+        size_bytes: Option<u64>,
+    },
+    BlobDigestMismatch {
+        role: Option<Role>,
+        actual: Digest,
+        size_bytes: u64,
+        recorded_size_bytes: Option<u64>,
+    },
+    BlobSizeMismatch {
+        role: Option<Role>,
+        recorded_size_bytes: u64,
+        size_bytes: u64,
+    },
+    BlobUnreadable {
+        role: Option<Role>,
+        errno: i32,
+    },
+    BlobNotRegular {
+        role: Option<Role>,
+        found: FileKind,
+    },
+    BlobUnreferenced {
+        size_bytes: u64,
+    },
+    BlobUnreferencedCorrupt {
+        actual: Digest,
+        size_bytes: u64,
+    },
+    BlobNameInvalid {
+        found: FileKind,
+    },
+    BlobRecordSizeWrong {
+        recorded_size_bytes: u64,
+        size_bytes: u64,
+    },
+    ImageTargetMissing {
+        target: Digest,
+    },
+    ImageConfigMissing {
+        manifest: Digest,
+        config: Digest,
+    },
+    ManifestUnparsable {
+        role: Role,
+        why: Unparsable,
+    },
+    #[serde(rename = "layer-diffid-mismatch")]
+    LayerDiffIdMismatch {
+        expected: DiffId,
+        actual: DiffId,
+    },
+    LayerInvalid {
+        error: String,
+    },
+    IngestStale {
+        why: StaleIngest,
+        size_bytes: u64,
+    },
+    MetadataValueInvalid {
+        error: String,
+    },
+    MetadataUnusable {
+        why: Unusable,
+        blobs: u64,
+        snapshots: u64,
+    },
+    SnapshotterDatabaseUnusable {
+        why: Unusable,
+    },
+    BoltMetaInvalid {
+        error: String,
+        used_txid: u64,
+    },
+    BoltPageInvalid {
+        pgid: u64,
+        bucket: Vec<String>,
+        error: String,
+    },
+    SnapshotFolderMissing {
+        chain_id: Option<ChainId>,
+        healable: bool,
+    },
+    SnapshotUsageDiffers {
+        recorded: Usage,
+        actual: Usage,
+    },
+    SnapshotDiffers(Box<TreeDamage>),
+    SnapshotRowMissing {
+        backend_key: String,
+    },
+    SnapshotUnreferenced {
+        committed: bool,
+    },
+    SnapshotParentMissing {
+        parent: String,
+    },
+    SnapshotParentLoop {
+        keys: Vec<String>,
+    },
+    SnapshotParentDiffers {
+        expected: Option<String>,
+        actual: Option<String>,
+    },
+    SnapshotChainWrong {
+        chain_id: ChainId,
+        expected: Option<ChainId>,
+        actual: Option<ChainId>,
+    },
+    SnapshotKindWrong {
+        found: SnapshotKind,
+        children: u64,
+    },
+    SnapshotUsageMissing,
+    SnapshotIdShared {
+        others: Vec<String>,
+    },
+    SnapshotIndexWrong {
+        parent_id: u64,
+        child_id: u64,
+        entry: IndexEntry,
+    },
+    SnapshotSequenceBehind {
+        sequence: u64,
+        in_use: u64,
+    },
+    SnapshotFolderUnreferenced {
+        why: LeftOver,
+    },
+    SnapshotUnowned,
+    LabelWrong {
+        label: String,
+        value: String,
+        expected: Option<String>,
+    },
+    ContainerSnapshotMissing {
+        snapshotter: String,
+        key: String,
+    },
+    SandboxInvalid {
+        why: SandboxFault,
+    },
+    LeaseResourceMissing {
+        missing: Vec<String>,
+    },
+    LeaseExpired {
+        expired: String,
+    },
+    PathUnreadable {
+        errno: i32,
+    },
+}
+
+impl FindingKind {
+    /// The stable name of the kind.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            FindingKind::BlobMissing { .. } => Code::BlobMissing,
+            FindingKind::BlobDigestMismatch { .. } => Code::BlobDigestMismatch,
+            FindingKind::BlobSizeMismatch { .. } => Code::BlobSizeMismatch,
+            FindingKind::BlobUnreadable { .. } => Code::BlobUnreadable,
+            FindingKind::BlobNotRegular { .. } => Code::BlobNotRegular,
+            FindingKind::BlobUnreferenced { .. } => Code::BlobUnreferenced,
+            FindingKind::BlobUnreferencedCorrupt { .. } => Code::BlobUnreferencedCorrupt,
+            FindingKind::BlobNameInvalid { .. } => Code::BlobNameInvalid,
+            FindingKind::BlobRecordSizeWrong { .. } => Code::BlobRecordSizeWrong,
+            FindingKind::ImageTargetMissing { .. } => Code::ImageTargetMissing,
+            FindingKind::ImageConfigMissing { .. } => Code::ImageConfigMissing,
+            FindingKind::ManifestUnparsable { .. } => Code::ManifestUnparsable,
+            FindingKind::LayerDiffIdMismatch { .. } => Code::LayerDiffIdMismatch,
+            FindingKind::LayerInvalid { .. } => Code::LayerInvalid,
+            FindingKind::IngestStale { .. } => Code::IngestStale,
+            FindingKind::MetadataValueInvalid { .. } => Code::MetadataValueInvalid,
+            FindingKind::MetadataUnusable { .. } => Code::MetadataUnusable,
+            FindingKind::SnapshotterDatabaseUnusable { .. } => Code::SnapshotterDatabaseUnusable,
+            FindingKind::BoltMetaInvalid { .. } => Code::BoltMetaInvalid,
+            FindingKind::BoltPageInvalid { .. } => Code::BoltPageInvalid,
+            FindingKind::SnapshotFolderMissing { .. } => Code::SnapshotFolderMissing,
+            FindingKind::SnapshotUsageDiffers { .. } => Code::SnapshotUsageDiffers,
+            FindingKind::SnapshotDiffers(_) => Code::SnapshotDiffers,
+            FindingKind::SnapshotRowMissing { .. } => Code::SnapshotRowMissing,
+            FindingKind::SnapshotUnreferenced { .. } => Code::SnapshotUnreferenced,
+            FindingKind::SnapshotParentMissing { .. } => Code::SnapshotParentMissing,
+            FindingKind::SnapshotParentLoop { .. } => Code::SnapshotParentLoop,
+            FindingKind::SnapshotParentDiffers { .. } => Code::SnapshotParentDiffers,
+            FindingKind::SnapshotChainWrong { .. } => Code::SnapshotChainWrong,
+            FindingKind::SnapshotKindWrong { .. } => Code::SnapshotKindWrong,
+            FindingKind::SnapshotUsageMissing => Code::SnapshotUsageMissing,
+            FindingKind::SnapshotIdShared { .. } => Code::SnapshotIdShared,
+            FindingKind::SnapshotIndexWrong { .. } => Code::SnapshotIndexWrong,
+            FindingKind::SnapshotSequenceBehind { .. } => Code::SnapshotSequenceBehind,
+            FindingKind::SnapshotFolderUnreferenced { .. } => Code::SnapshotFolderUnreferenced,
+            FindingKind::SnapshotUnowned => Code::SnapshotUnowned,
+            FindingKind::LabelWrong { .. } => Code::LabelWrong,
+            FindingKind::ContainerSnapshotMissing { .. } => Code::ContainerSnapshotMissing,
+            FindingKind::SandboxInvalid { .. } => Code::SandboxInvalid,
+            FindingKind::LeaseResourceMissing { .. } => Code::LeaseResourceMissing,
+            FindingKind::LeaseExpired { .. } => Code::LeaseExpired,
+            FindingKind::PathUnreadable { .. } => Code::PathUnreadable,
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What a finding is about, and what it reaches.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::digest::Digest;
+
+/// What a finding is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Subject {
+    /// The store as a whole.
+    Store,
+    /// Committed content.
+    Blob {
+        /// Its digest.
+        digest: Digest,
+    },
+    /// An image record.
+    Image {
+        /// Its namespace.
+        namespace: String,
+        /// Its name (a reference, usually).
+        name: String,
+    },
+    /// A write that was begun.
+    Ingest {
+        /// The name of its folder below `ingest/`.
+        #[serde(serialize_with = "lossy")]
+        folder: PathBuf,
+    },
+    /// A snapshot of a snapshotter.
+    Snapshot {
+        /// The snapshotter's name.
+        snapshotter: String,
+        /// The key in the snapshotter's own database: `namespace/sequence/key`.
+        key: String,
+        /// Its number there: the folder's name.
+        id: u64,
+    },
+    /// A bolt file.
+    Database {
+        /// Where it is below the root.
+        #[serde(serialize_with = "lossy")]
+        path: PathBuf,
+    },
+    /// A record in a bolt file.
+    Record {
+        /// Where the file is below the root.
+        #[serde(serialize_with = "lossy")]
+        database: PathBuf,
+        /// The buckets on the way, then the key. What is not UTF-8 is written with U+FFFD.
+        path: Vec<String>,
+    },
+    /// Anything else on disk.
+    Path {
+        /// Where it is below the root.
+        #[serde(serialize_with = "lossy")]
+        path: PathBuf,
+    },
+}
+
+/// Paths need not be UTF-8, and serde's own way with those is to fail; what is not is written with U+FFFD.
+fn lossy<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
+}
+
+/// What the damage reaches.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct BlastRadius {
+    /// Namespaces that hold a record of the subject.
+    pub namespaces: BTreeSet<String>,
+    /// Images that need it, by all their names.
+    pub images: BTreeSet<Named>,
+    /// Containers that need it.
+    pub containers: BTreeSet<Named>,
+}
+
+/// A name within a namespace.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Named {
+    /// The namespace.
+    pub namespace: String,
+    /// An image's name or a container's id.
+    pub name: String,
+}
