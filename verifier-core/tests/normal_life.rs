@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use testdata::bed::{self, Bed, Containerd, Cri, Generation, Options, Registry, succeed};
+use testdata::bed::{self, Bed, Containerd, Cri, FsKind, Generation, LoopFs, Options, Registry, succeed};
 use verifier_core::event::{Interrupt, Unobserved};
 use verifier_core::finding::Severity;
 use verifier_core::report::{Depth, Mode, Report};
@@ -362,5 +362,60 @@ fn pods_come_and_go() {
             Cri::new(c).remove_image(&small);
         });
         eprintln!("{generation}: notes {:?}", life.notes);
+    });
+}
+
+#[test]
+fn native_and_btrfs_live_too() {
+    with_each(|bed, registry, generation, when| {
+        let fs = LoopFs::new(FsKind::Btrfs, 1 << 30);
+        let root = fs.path().join("root");
+        let mut life = Life::begin(bed, registry, generation, &root, when);
+        let (small, other) = (registry.reference("small:t"), registry.reference("small-b:t"));
+        for snapshotter in ["native", "btrfs"] {
+            let plugins = life.containerd.ctr(&["plugins", "list"]);
+            let has = |row: &str| {
+                row.contains("snapshotter.v1") && row.contains(snapshotter) && row.contains(" ok")
+            };
+            if !plugins.lines().any(has) {
+                eprintln!("containerd {generation} has no {snapshotter}");
+                continue;
+            }
+            let pull = |c: &Containerd, image: &str| {
+                let mut args = vec!["images", "pull", "--plain-http", "--snapshotter", snapshotter];
+                args.extend((generation == Generation::V2_1).then_some("--local"));
+                args.push(image);
+                c.ctr(&args);
+            };
+            let of = |args: &[&str], c: &Containerd| {
+                c.ctr(&[&["snapshots", "--snapshotter", snapshotter], args].concat())
+            };
+            life.step("pull", |c, _| {
+                pull(c, &small);
+                pull(c, &other);
+            });
+            let list = of(&["list"], &life.containerd);
+            let row =
+                list.lines().find(|row| row.split_whitespace().count() == 3 && row.contains("Committed"));
+            let top = row.unwrap().split_whitespace().next().unwrap().to_owned();
+            life.step("prepare", |c, _| drop(of(&["prepare", "hand", &top], c)));
+            life.step("view", |c, _| drop(of(&["view", "look", &top], c)));
+            life.step("commit", |c, _| drop(of(&["commit", "saved", "hand"], c)));
+            life.step("prepare on it", |c, _| drop(of(&["prepare", "more", "saved"], c)));
+            life.step("a container", |c, _| {
+                let flags = ["--snapshotter", snapshotter, "--detach"];
+                c.run_with(&flags, &other, "web", &["/bin/sleep", "600"]);
+            });
+            life.step("one image less", |c, _| drop(c.ctr(&["images", "rm", &other])));
+            life.step("remove", |c, _| {
+                c.stop_container("web");
+                c.ctr(&["containers", "rm", "web"]);
+                of(&["rm", "more"], c);
+                of(&["rm", "saved"], c);
+            });
+            life.step("none left", |c, _| drop(c.ctr(&["images", "rm", "--sync", &small])));
+        }
+        eprintln!("{generation}: notes {:?}", life.notes);
+        drop(life);
     });
 }

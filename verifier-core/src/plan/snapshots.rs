@@ -94,6 +94,7 @@ pub(super) fn to_examine(inventory: &Inventory, scope: &Scope) -> Vec<SnapshotTa
             for (key, record) in snapshots {
                 let chain_id = key.parse().ok().map(ChainId);
                 let row = rows.by_key.get(&record.backend_key);
+                let row = row.filter(|row| driver.has_tree(row.kind, row.parent.is_empty()));
                 let Some(row) = row.filter(|_| scope.has_snapshot(namespace, chain_id.as_ref())) else {
                     continue;
                 };

@@ -40,6 +40,12 @@ impl Driver {
         }
     }
 
+    /// Whether a snapshot has a tree of its own: native shows in a view its parent's (plugins/snapshots/native).
+    #[must_use]
+    pub fn has_tree(self, kind: Kind, is_base: bool) -> bool {
+        !matches!((self, kind, is_base), (Driver::Native, Kind::View, false))
+    }
+
     /// How containerd makes the tree of a layer, the first one of a stack or another.
     #[must_use]
     pub fn flavour(self, is_base: bool) -> Flavour {
