@@ -22,6 +22,11 @@ const META_DB: &str = "io.containerd.metadata.v1.bolt/meta.db";
 /// How a snapshotter's folder begins; its name follows.
 const SNAPSHOTTER_PREFIX: &str = "io.containerd.snapshotter.v1.";
 
+/// Where the snapshotter `name` keeps its things below the root; one that runs elsewhere has no such folder.
+pub(crate) fn snapshotter_path(name: &str) -> PathBuf {
+    PathBuf::from(format!("{SNAPSHOTTER_PREFIX}{name}"))
+}
+
 /// Every fact of a store.
 #[derive(Debug)]
 pub struct Inventory {
@@ -148,7 +153,7 @@ fn list_snapshotters(
     }
     let mut snapshotters = BTreeMap::new();
     for name in names {
-        let path = PathBuf::from(format!("{SNAPSHOTTER_PREFIX}{name}"));
+        let path = snapshotter_path(&name);
         match root.stat(&path) {
             Ok(stat) if stat.kind == FileKind::Folder => {
                 snapshotters.insert(name, read_snapshotter(root, path, unreadable));

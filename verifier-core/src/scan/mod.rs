@@ -8,4 +8,5 @@ mod mode;
 pub use databases::{DatabaseFacts, DatabaseState};
 pub(crate) use documents::children;
 pub use documents::{DocumentFact, DocumentState, Documents, LayerOfChain};
+pub(crate) use inventory::snapshotter_path;
 pub use inventory::{Holder, Inventory, Snapshotter, scan};

@@ -53,6 +53,7 @@ pub(crate) fn examine(
     if inventory.meta_db.records().is_some() {
         blob::examine(inventory, &references, plan, &rehashed, &mut examination);
         image::examine(inventory, &references, &plan.scope, &mut examination);
+        snapshot::examine_unknown(inventory, &plan.scope, &mut examination);
         snapshot::examine(plan, &looked, &references, &rehashed, &mut examination);
         if plan.scope.is_everything() && inventory.has_all_records() {
             ingest::examine(inventory, &mut examination);

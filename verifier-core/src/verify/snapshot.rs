@@ -15,9 +15,10 @@ use crate::event::{Event, Interrupt, Observer};
 use crate::finding::{BlastRadius, FindingKind, Subject, TreeDamage};
 use crate::io::{FileKind, Folder, errno, is_media_error};
 use crate::metadata::Kind;
-use crate::plan::{LayerSource, Plan, SnapshotTask};
+use crate::plan::{LayerSource, Plan, Scope, SnapshotTask};
 use crate::report::{Depth, Reason};
-use crate::snapshot::TreeUsage;
+use crate::scan::{Inventory, snapshotter_path};
+use crate::snapshot::{Driver, TreeUsage};
 
 /// What came of looking at one snapshot.
 pub(super) enum Looked {
@@ -159,6 +160,18 @@ pub(super) fn digests(plan: &Plan, looked: &[Looked]) -> Rehashed {
         }
     }
     digests
+}
+
+/// Names the snapshotters whose snapshots cannot be read here: that they were not verified must not go unsaid.
+pub(super) fn examine_unknown(inventory: &Inventory, scope: &Scope, into: &mut Examination) {
+    let namespaces = inventory.metadata().namespaces.iter().filter(|(name, _)| scope.has_namespace(name));
+    for (snapshotter, snapshots) in namespaces.flat_map(|(_, records)| &records.snapshots) {
+        if Driver::of(snapshotter).is_none() && !snapshots.is_empty() {
+            into.coverage.snapshots.skipped += snapshots.len() as u64;
+            let subject = Subject::Path { path: snapshotter_path(snapshotter) };
+            into.leave_out(subject, Reason::UnknownSnapshotter { snapshotter: snapshotter.clone() });
+        }
+    }
 }
 
 /// Judges what was seen of each snapshot.
