@@ -1,0 +1,65 @@
+//! Half a million entries: the model of them all fits into little memory. One test alone, because it looks at the
+//! whole process.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::io;
+
+use testdata::layers::{Entry, Layer};
+use verifier_core::digest::Algorithm;
+use verifier_core::event::Interrupt;
+use verifier_core::io::{Folder, Gate, ReadAt};
+use verifier_core::verify::tree::{CompareOptions, Flavour, LayerBlob, LayerComparison, compare_layer};
+
+const ENTRIES: u64 = 500_000;
+const BLOCK: u64 = 512;
+
+/// A tar of empty files that is made as it is read: fifty to a folder, with names as packages have them.
+struct Endless;
+
+impl ReadAt for Endless {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        let number = offset / BLOCK;
+        if number >= ENTRIES {
+            return Ok(0);
+        }
+        let name = format!("usr/share/package-{}/locale/message-{number}.mo", number / 50);
+        let mut layer = Layer::new();
+        layer.header(&Entry::file(name, b""));
+        let rest = layer.bytes().get(usize::try_from(offset % BLOCK).unwrap()..).unwrap();
+        let count = rest.len().min(buf.len());
+        buf.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        Ok(count)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(ENTRIES * BLOCK)
+    }
+}
+
+fn peak_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn half_a_million_entries_take_less_than_100_mib() {
+    let dir = tempfile::tempdir().unwrap();
+    let tree = Folder::open_root(dir.path(), Gate::default()).unwrap();
+    let media_type = "application/vnd.oci.image.layer.v1.tar";
+    let before = peak_kib();
+    let request = LayerComparison {
+        layers: &[LayerBlob { blob: &Endless, media_type, algorithm: Algorithm::Sha256 }],
+        tree: &tree,
+        flavour: Flavour::OverlayFirst,
+        lowers: &[],
+        options: CompareOptions::default(),
+    };
+    let report = compare_layer(&request, &Interrupt::default(), &|_| {}).unwrap();
+    // The files, their folders twice over, usr and usr/share.
+    assert_eq!(report.counts.get("missing"), Some(&(ENTRIES + 2 * ENTRIES / 50 + 2)));
+    let taken = (peak_kib() - before) / 1024;
+    eprintln!("{taken} MiB");
+    assert!(taken < 100, "{taken} MiB");
+}
