@@ -161,6 +161,8 @@ fn nothing_healthy_is_damaged() {
 /// What `nerdctl commit` does to the snapshot, with ctr alone.
 fn commit_by_hand(containerd: &Containerd, container: &str) {
     containerd.ctr(&["snapshots", "commit", "by-hand", container]);
+    // Its snapshot has become the committed one: the container could not start any more.
+    containerd.ctr(&["containers", "rm", container]);
 }
 
 #[test]
