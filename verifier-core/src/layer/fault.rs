@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// Why a blob is no layer that containerd would apply. Offsets are bytes from the start.
+/// Why a blob is no layer. Offsets are bytes from the start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(tag = "fault", rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -32,20 +32,6 @@ pub enum LayerFault {
         offset: u64,
         /// What is wrong with it.
         why: TarFault,
-    },
-    /// A good tar with an entry that containerd does not apply: no snapshot can have come of it.
-    #[error("containerd refuses the entry at byte {offset} of the tar: {why}")]
-    Refused {
-        /// Where in the tar: the start of the entry's header.
-        offset: u64,
-        /// Why it is refused.
-        why: Refusal,
-    },
-    /// No layer that containerd applies without a stream processor of the operator's (an encrypted one, say).
-    #[error("media type {media_type:?} is none that containerd decompresses by itself")]
-    MediaType {
-        /// The descriptor's.
-        media_type: String,
     },
 }
 

@@ -6,7 +6,7 @@ use super::candidate::{Examination, Witness, reason_for};
 use super::references::References;
 use super::rehash::Rehashed;
 use super::tree::{
-    CompareOptions, Flavour, LayerBlob, LayerComparison, LayerError, TreeReport, compare_layer,
+    CompareOptions, Flavour, LayerBlob, LayerComparison, LayerError, StoppedEarly, TreeReport, compare_layer,
 };
 use super::work;
 use crate::content::BlobFile;
@@ -113,6 +113,9 @@ impl Eye<'_> {
         let lowers: Vec<Folder> =
             task.lowers.iter().flatten().map_while(|path| self.root.folder(path).ok()).collect();
         let mut options = CompareOptions::default().max_differences(self.max_differences);
+        if task.lowers.as_ref().is_none_or(|paths| paths.len() != lowers.len()) {
+            options = options.lowers_incomplete();
+        }
         if self.rootless {
             options = options.user_namespace();
         }
@@ -255,7 +258,12 @@ impl Judge<'_> {
             return self.examine_usage(usage);
         }
         if let Some(why) = report.stopped_early {
-            self.leave_out(Reason::StoppedEarly { why: why.to_string() });
+            self.leave_out(match why {
+                StoppedEarly::Refused { .. } | StoppedEarly::MediaType => {
+                    Reason::NotComparable { what: why.to_string() }
+                }
+                _ => Reason::StoppedEarly { why: why.to_string() },
+            });
             return self.examine_usage(usage);
         }
         if let Some(actual) = report.diff_id.as_ref().filter(|actual| **actual != top.diff_id) {

@@ -13,7 +13,7 @@ use verifier_core::digest::Algorithm;
 use verifier_core::event::Interrupt;
 use verifier_core::io::{Folder, Gate};
 use verifier_core::verify::tree::{
-    CompareOptions, Flavour, LayerBlob, LayerComparison, LayerError, TreeReport, compare_layer,
+    CompareOptions, Flavour, LayerBlob, LayerComparison, LayerError, StoppedEarly, TreeReport, compare_layer,
 };
 
 /// A snapshotter that the tests unpack with.
@@ -135,6 +135,14 @@ pub fn compare_at(
     let options = CompareOptions::default();
     let request = LayerComparison { layers: &blobs, tree: &tree, flavour, lowers, options };
     compare_layer(&request, &Interrupt::default(), &|_| {})
+}
+
+/// Whether the library says that containerd cannot have applied a layer.
+pub fn is_refused(compared: &Result<TreeReport, LayerError>) -> bool {
+    match compared {
+        Ok(report) => matches!(report.stopped_early, Some(StoppedEarly::Refused { .. })),
+        Err(error) => matches!(error, LayerError::Fault { .. }),
+    }
 }
 
 /// Where a stack's trees are not what the library expects.

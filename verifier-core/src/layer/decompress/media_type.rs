@@ -1,7 +1,5 @@
 //! Which decompression a media type asks for.
 
-use super::super::LayerFault;
-
 /// How containerd decompresses a layer of some media type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
@@ -12,11 +10,10 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// containerd's choice for `media_type` (core/images/mediatypes.go, `DiffCompression`).
-    ///
-    /// # Errors
-    /// [`LayerFault::MediaType`] for what it does not decompress by itself.
-    pub fn of(media_type: &str) -> Result<Compression, LayerFault> {
+    /// containerd's choice for `media_type` (core/images/mediatypes.go, `DiffCompression`); `None` for what it does
+    /// not decompress by itself, but with a stream processor of the operator's (an encrypted layer, say).
+    #[must_use]
+    pub fn of(media_type: &str) -> Option<Compression> {
         let (base, suffixes) = media_type.split_once('+').unwrap_or((media_type, ""));
         let last = suffixes.rsplit('+').next().unwrap_or_default();
         match base {
@@ -25,15 +22,15 @@ impl Compression {
             | "application/vnd.docker.image.rootfs.diff.tar.gzip"
             | "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
             | "application/vnd.docker.image.rootfs.diff.tar.zstd" => {
-                Ok(if suffixes.is_empty() { Compression::Sniffed } else { Compression::None })
+                Some(if suffixes.is_empty() { Compression::Sniffed } else { Compression::None })
             }
             "application/vnd.oci.image.layer.v1.tar"
             | "application/vnd.oci.image.layer.nondistributable.v1.tar" => match last {
-                "gzip" | "zstd" => Ok(Compression::Sniffed),
-                "encrypted" => Err(LayerFault::MediaType { media_type: media_type.to_owned() }),
-                _ => Ok(Compression::None),
+                "gzip" | "zstd" => Some(Compression::Sniffed),
+                "encrypted" => None,
+                _ => Some(Compression::None),
             },
-            _ => Err(LayerFault::MediaType { media_type: media_type.to_owned() }),
+            _ => None,
         }
     }
 }
@@ -53,10 +50,10 @@ mod tests {
             ("application/vnd.docker.image.rootfs.diff.tar.gzip", Compression::Sniffed),
             ("application/vnd.docker.image.rootfs.diff.tar.gzip+x", Compression::None),
         ] {
-            assert_eq!(Compression::of(media_type), Ok(expected), "{media_type}");
+            assert_eq!(Compression::of(media_type), Some(expected), "{media_type}");
         }
         for media_type in ["", "text/plain", "application/vnd.oci.image.layer.v1.tar+gzip+encrypted"] {
-            assert!(Compression::of(media_type).is_err(), "{media_type}");
+            assert!(Compression::of(media_type).is_none(), "{media_type}");
         }
     }
 }

@@ -11,11 +11,12 @@ pub(super) const ACL_ACCESS: &[u8] = b"system.posix_acl_access";
 pub(super) const ACL_DEFAULT: &[u8] = b"system.posix_acl_default";
 
 /// Whether an attribute belongs to the layer. The others are the host's (`security.selinux`, `.ima`, `.evm` and other
-/// modules' labels), the kernel's (`trusted.overlay.*`), or another name for the same thing (`trusted.SGI_ACL_*` on
+/// modules' labels), the kernel's (`trusted.overlay.*`, `user.overlay.*`), or another name for the same thing (`trusted.SGI_ACL_*` on
 /// xfs).
 #[must_use]
 pub fn is_comparable(name: &[u8]) -> bool {
-    name.starts_with(b"user.") || matches!(name, CAPABILITY | ACL_ACCESS | ACL_DEFAULT)
+    (name.starts_with(b"user.") && !name.starts_with(b"user.overlay."))
+        || matches!(name, CAPABILITY | ACL_ACCESS | ACL_DEFAULT)
 }
 
 /// The sets of a tree. Number 0 is the empty one.
@@ -75,6 +76,15 @@ pub(super) fn set(set: &mut Vec<Attribute>, name: &[u8], value: Vec<u8>) {
 pub(super) fn readable_capability(value: &[u8]) -> Vec<u8> {
     match value {
         [flags, _, _, 3, sets @ .., 0, 0, 0, 0] if sets.len() == 16 => [&[*flags, 0, 0, 2], sets].concat(),
+        other => other.to_vec(),
+    }
+}
+
+/// A capability without the user that it belongs to: in a user namespace that is the namespace's root.
+#[must_use]
+pub fn without_owner(value: &[u8]) -> Vec<u8> {
+    match value {
+        [flags, _, _, 3, sets @ .., _, _, _, _] if sets.len() == 16 => [&[*flags, 0, 0, 2], sets].concat(),
         other => other.to_vec(),
     }
 }

@@ -21,7 +21,7 @@ mod view;
 pub use acl::effective_acl;
 pub use apply::{ApplyError, Rules, Tree};
 pub use arena::NodeId;
-pub use attributes::{Attribute, is_comparable};
+pub use attributes::{Attribute, is_comparable, without_owner};
 pub use inode::{Inherits, Inode, InodeId, Outcome};
 pub use path::{clean, join};
 pub use resolve::{Lookup, Names, Trail, root_path};

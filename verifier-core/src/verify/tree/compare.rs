@@ -73,7 +73,11 @@ fn compare_as(
         run.entries = 0;
         let digests = match run.layer(at, layer)? {
             Ok(digests) => digests,
-            Err((why, digests)) => {
+            Err((why, mut digests)) => {
+                if at != last {
+                    // The report's are the last layer's.
+                    (digests.blob, digests.diff_id) = (None, None);
+                }
                 return Ok(run.finish(digests, Differences::new(0), BTreeSet::new(), Some(why)));
             }
         };
@@ -113,18 +117,14 @@ type LayerOutcome = Result<Digests, (StoppedEarly, Digests)>;
 impl Run<'_> {
     /// Takes one layer into the model.
     fn layer(&mut self, at: usize, layer: &LayerBlob<'_>) -> Result<LayerOutcome, LayerError> {
+        let Some(compression) = Compression::of(layer.media_type) else {
+            return Ok(Err((StoppedEarly::MediaType, self.read_only(layer))));
+        };
         let fault = |fault, digests: Digests| LayerError::Fault {
             layer: at,
             fault,
             blob_digest: digests.blob,
             blob_bytes: digests.blob_bytes,
-        };
-        let compression = match Compression::of(layer.media_type) {
-            Ok(compression) => compression,
-            Err(why) => {
-                let digests = self.read_only(layer);
-                return Err(fault(why, digests));
-            }
         };
         let tar_limit = self.request.options.tar_limit(layer.blob.len().unwrap_or(0));
         let (digests, stop, broken) = thread::scope(|scope| {
@@ -146,8 +146,8 @@ impl Run<'_> {
             (_, Some(Broken::Tar(TarError::Fault { offset, why }))) => {
                 Err(fault(LayerFault::Tar { offset, why }, digests))
             }
-            (_, Some(Broken::Apply(offset, ApplyError::Refused(why)))) => {
-                Err(fault(LayerFault::Refused { offset, why }, digests))
+            (_, Some(Broken::Apply(offset, ApplyError::Refused(refusal)))) => {
+                Ok(Err((StoppedEarly::Refused { offset, refusal }, digests)))
             }
             (_, Some(Broken::Apply(_, ApplyError::Full))) => Ok(Err((StoppedEarly::TooManyNames, digests))),
             (Some(Stop::TooLarge), _) => Ok(Err((too_large, digests))),
@@ -205,7 +205,7 @@ impl Run<'_> {
         layer: &LayerBlob<'_>,
         moved: &BTreeMap<u32, (InodeId, NodeId)>,
     ) -> Result<(), LayerError> {
-        let Ok(compression) = Compression::of(layer.media_type) else { return Ok(()) };
+        let Some(compression) = Compression::of(layer.media_type) else { return Ok(()) };
         let stop = thread::scope(|scope| {
             let plan = (Purpose::Reread, u64::MAX);
             let stream = TarStream::start(scope, layer, compression, plan, self.interrupt, &|_| {});

@@ -6,7 +6,7 @@ use super::difference::DifferenceKind;
 use super::lowers::Lower;
 use super::report::NotCompared;
 use crate::io::{FileKind, Stat};
-use crate::layer::tree::{Attribute, Inode, effective_acl};
+use crate::layer::tree::{Attribute, Inode, effective_acl, without_owner};
 
 /// Mode, owner and time.
 pub(super) fn compare_stat(
@@ -100,6 +100,10 @@ pub(super) struct AttributeComparison<'a> {
     /// The folder it is in, or it itself, has a default list: what is made in it takes that over.
     pub(super) default_acl_above: bool,
     pub(super) keeps: Keeps,
+    /// Made in a user namespace: capabilities belong to its root, lists name users as it maps them.
+    pub(super) user_namespace: bool,
+    /// The kernel may have copied it up from a lower layer, attributes and all.
+    pub(super) copied_up: bool,
 }
 
 impl AttributeComparison<'_> {
@@ -122,6 +126,15 @@ impl AttributeComparison<'_> {
             if actual.as_ref() == Some(&expected) {
                 continue;
             }
+            if self.user_namespace {
+                let same = actual.as_ref().is_some_and(|actual| without_owner(actual) == expected);
+                if !same && !name.starts_with(b"user.") {
+                    not_compared.insert(NotCompared::Attributes);
+                }
+                if same || !name.starts_with(b"user.") {
+                    continue;
+                }
+            }
             if actual.is_none() && !self.keeps.of(name) {
                 not_compared.insert(NotCompared::Attributes);
                 continue;
@@ -136,7 +149,7 @@ impl AttributeComparison<'_> {
         for (name, value) in self.actual.iter().filter(|(name, _)| find(self.expected, name).is_none()) {
             let inherited = inode.inherits().attributes && find(below, name).is_some();
             let acl_from_above = self.default_acl_above && name.starts_with(b"system.posix_acl_");
-            if !inherited && !acl_from_above {
+            if !inherited && !acl_from_above && !self.copied_up {
                 let (name, actual) = (name.clone(), Some(value.clone()));
                 differ(DifferenceKind::Xattr { name, expected: None, actual });
             }

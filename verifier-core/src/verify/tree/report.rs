@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Difference;
 use crate::digest::{DiffId, Digest};
-use crate::layer::LayerFault;
+use crate::layer::{LayerFault, Refusal};
 
 /// What is in a tree that the layer does not make, and the other way round.
 ///
@@ -66,6 +66,17 @@ pub enum StoppedEarly {
     /// The model has more names, or longer ones, than it may.
     #[error("the layer has more names than fit into memory")]
     TooManyNames,
+    /// A good tar with an entry that containerd's own apply fails on: something else must have made the snapshot.
+    #[error("containerd refuses the entry at byte {offset} of the layer's tar: {refusal}")]
+    Refused {
+        /// Where in the tar: the start of the entry's header.
+        offset: u64,
+        /// Why it is refused.
+        refusal: Refusal,
+    },
+    /// No layer that containerd applies without a stream processor of the operator's (an encrypted one, say).
+    #[error("the layer's media type is none that containerd decompresses by itself")]
+    MediaType,
 }
 
 /// A property that was not compared.
@@ -82,6 +93,9 @@ pub enum NotCompared {
     /// In a user namespace the kernel makes them as it sees fit.
     #[error("whiteouts")]
     Whiteouts,
+    /// In a user namespace, names whose parents are links in lower layers: containerd wrote behind those.
+    #[error("names behind links of lower layers")]
+    BehindLinks,
     /// The file system does not keep some kind of extended attribute, or shows none to this user.
     #[error("extended attributes")]
     Attributes,
@@ -102,7 +116,7 @@ pub enum LayerError {
         /// What the system says.
         source: io::Error,
     },
-    /// A blob is not what containerd would apply: it is damaged, or no snapshot can have come of it.
+    /// A blob is no layer: it is damaged, or was when it was pushed.
     #[error("layer {layer}: {fault}")]
     Fault {
         /// Its place in the request, from 0.

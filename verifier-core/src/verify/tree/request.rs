@@ -73,6 +73,8 @@ pub struct CompareOptions {
     pub max_names: usize,
     /// Whether containerd runs in a user namespace: no devices, and owners as the namespace maps them.
     pub user_namespace: bool,
+    /// Whether all layers below could be given.
+    pub lowers_complete: bool,
     /// Whether owners mean anything: not in a user namespace, nor where the snapshot was remapped.
     pub compare_owners: bool,
 }
@@ -84,6 +86,7 @@ impl Default for CompareOptions {
             max_tar_bytes: None,
             max_names: 4_000_000,
             user_namespace: false,
+            lowers_complete: true,
             compare_owners: true,
         }
     }
@@ -116,6 +119,13 @@ impl CompareOptions {
     pub fn user_namespace(mut self) -> Self {
         self.user_namespace = true;
         self.compare_owners = false;
+        self
+    }
+
+    /// Says that layers below are missing: what parents would have from them is then not compared.
+    #[must_use]
+    pub fn lowers_incomplete(mut self) -> Self {
+        self.lowers_complete = false;
         self
     }
 

@@ -124,17 +124,12 @@ impl<'a> Walk<'a> {
     }
 
     fn unexpected(&mut self, here: &Here<'_>, entry: &Entry<'_>) {
-        let stat = here.folder.stat(entry.name);
         if self.request.flavour == Flavour::OverlayUserNamespace {
-            let by_the_kernel = stat.as_ref().is_ok_and(|stat| {
-                is_whiteout(stat) || (stat.kind == FileKind::Folder && !self.request.lowers.is_empty())
-            });
-            if by_the_kernel {
-                self.not_compared.insert(NotCompared::Whiteouts);
-                return;
-            }
+            // A whiteout, a folder that was copied up, what containerd wrote behind a link of a lower layer.
+            self.not_compared.insert(NotCompared::Whiteouts);
+            return;
         }
-        let actual = stat.map_or(entry.kind, |stat| stat.kind);
+        let actual = here.folder.stat(entry.name).map_or(entry.kind, |stat| stat.kind);
         let mut path = self.model.path(here.node);
         if !path.is_empty() {
             path.push(b'/');
@@ -149,7 +144,9 @@ impl<'a> Walk<'a> {
             self.model.names_in(folder).filter(|node| !self.model.is_seen(*node)).collect();
         while let Some(node) = missing.pop() {
             missing.extend(self.model.names_in(node));
-            if let Some((_, inode)) = self.model.inode(node) {
+            if self.request.flavour == Flavour::OverlayUserNamespace && self.is_behind_link(node) {
+                self.not_compared.insert(NotCompared::BehindLinks);
+            } else if let Some((_, inode)) = self.model.inode(node) {
                 let kind = if inode.is_whiteout() {
                     DifferenceKind::Whiteout { actual: None }
                 } else {
@@ -158,6 +155,15 @@ impl<'a> Walk<'a> {
                 self.differ(node, kind);
             }
         }
+    }
+
+    /// Whether a lower layer has a link on the way to a name, or instead of it.
+    fn is_behind_link(&self, node: NodeId) -> bool {
+        let path = self.model.path(node);
+        as_path(&path).ancestors().filter(|path| !path.as_os_str().is_empty()).any(|path| {
+            let is_link = |lower: &Folder| lower.stat(path).is_ok_and(|stat| stat.kind == FileKind::Symlink);
+            self.request.lowers.iter().any(is_link)
+        })
     }
 
     fn compare(&mut self, here: &Here<'_>, node: NodeId, stat: &Stat) -> io::Result<()> {
@@ -187,12 +193,17 @@ impl<'a> Walk<'a> {
             }
             compare_stat(inode, stat, &lower, self.request.options.compare_owners, &mut differ);
             let attributes = here.folder.xattrs(as_path(self.model.name(node)))?;
+            let in_overlay = self.request.flavour == Flavour::OverlayUserNamespace;
+            let user_namespace = in_overlay || self.request.options.user_namespace;
+            let copied_up = in_overlay && stat.kind == FileKind::Folder;
             let comparison = AttributeComparison {
                 expected: self.model.attributes(inode),
                 actual: &comparable(&attributes),
                 lower: &lower,
                 default_acl_above: here.default_acl,
                 keeps: self.keeps,
+                user_namespace,
+                copied_up,
             };
             comparison.compare(inode, &mut self.not_compared, &mut differ);
             let several = inode.names() > 1 || stat.nlink > 1;
@@ -214,10 +225,12 @@ impl<'a> Walk<'a> {
 
     fn lower(&self, node: NodeId, inode: &Inode) -> Lower {
         let inherits = inode.inherits();
-        if inherits.mode || inherits.uid || inherits.gid || inherits.attributes {
+        if !(inherits.mode || inherits.uid || inherits.gid || inherits.attributes) {
+            Lower::None
+        } else if self.request.options.lowers_complete {
             inherited(self.request.lowers, &self.model.path(node))
         } else {
-            Lower::None
+            Lower::Unknown
         }
     }
 
