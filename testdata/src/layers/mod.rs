@@ -2,11 +2,14 @@
 //! containerd's apply, and random ones.
 
 mod entry;
+mod formats;
 mod random;
+mod refused;
 mod rules;
 mod writer;
 
 pub use entry::{Dialect, Entry};
 pub use random::Candidates;
-pub use rules::{Image, images, refused};
+pub use refused::refused;
+pub use rules::{Image, images};
 pub use writer::Layer;

@@ -1,6 +1,7 @@
 //! One image for each rule that containerd applies layers by, and archives that it refuses.
 
 use super::entry::{Dialect, Entry};
+use super::formats;
 use super::writer::Layer;
 
 /// A stack of layers.
@@ -39,8 +40,8 @@ pub fn images() -> Vec<Image> {
     images.extend(whiteouts());
     images.extend(links());
     images.extend(attributes());
-    images.extend(formats());
-    images.extend(sparse());
+    images.extend(formats::formats());
+    images.extend(formats::sparse());
     images
 }
 
@@ -437,156 +438,5 @@ fn attributes() -> Vec<Image> {
                 Entry::char_device("zero", 0, 0),
             ]],
         ),
-    ]
-}
-
-fn formats() -> Vec<Image> {
-    let mut global = Layer::new();
-    global.add(&Entry::file("victim", b"gone"));
-    global.global("tmp/pax_global", &[("comment".into(), b"x".to_vec()), ("uid".into(), b"77".to_vec())]);
-    global.add(&Entry::file("after", b"uid stays 0"));
-    global.global("named", &[("path".into(), b"victim".to_vec())]);
-    let mut interplay = Layer::new();
-    let record = |key: &str, value: &str| (key.to_owned(), value.as_bytes().to_vec());
-    interplay.pax(&[record("path", "first"), record("uid", "9")]).pax(&[record("path", "second")]);
-    interplay.add(&Entry::file("third", b"x replaced x"));
-    interplay.pax(&[record("path", "by-pax")]).special(b'L', b"by-gnu\0");
-    interplay.header(&Entry::file("by-header", b"")).data(b"");
-    interplay.pax(&[record("path", "dropped")]).global("g", &[record("a", "b")]);
-    interplay.add(&Entry::file("undropped", b"g dropped x"));
-    interplay.special(b'L', b"slash/\0").header(&Entry::file("h", b"").flag(0));
-    interplay.pax(&[record("size", "5"), record("uid", ""), record("mtime", "1.5")]);
-    interplay.header(&Entry::file("pax-size", b"").size(1)).data(b"12345");
-    interplay.special(b'K', b"long-target\0").header(&Entry::symlink("k", "short"));
-    let mut old = Layer::new();
-    old.add(&Entry::file("v7", b"v").dialect(Dialect::V7)).add(&Entry::folder("v7d/").dialect(Dialect::V7));
-    old.add(&Entry::file("nul-folder/", b"").flag(0)).add(&Entry::file("nul-file", b"n").flag(0));
-    old.add(&Entry::file("type-0-with-slash/", b"a file"));
-    old.add(&Entry::folder("folder-with-size/").size(1000))
-        .add(&Entry::symlink("link-with-size", "x").size(77));
-    old.add(&Entry::file("base256", b"four").dialect(Dialect::Gnu).mtime(20_000_000_000, 0));
-    let mut padding = Layer::new();
-    padding.add(&Entry::file("a", b"a")).header(&Entry::file("b", b"b")).raw(b"b");
-    let whole = Layer::of(&[Entry::file("x", b"x")]);
-    let no_end = whole.get(..1024).unwrap_or_default().to_vec();
-    let one_block = whole.get(..1536).unwrap_or_default().to_vec();
-    let trailing = [whole.as_slice(), b"what follows the end is part of the DiffID"].concat();
-    let single = |name, layer: Vec<u8>| Image { name, layers: vec![layer], overlay_only: false };
-    vec![
-        single("global headers are entries", global.finish()),
-        single("extensions of one entry", interplay.finish()),
-        single("old dialects", old.finish()),
-        single("an end within padding", padding.bytes().to_vec()),
-        single("no end", no_end),
-        single("an end of one block", one_block),
-        single("bytes after the end", trailing),
-        single("nothing at all", Vec::new()),
-        single("empty", vec![0; 1024]),
-    ]
-}
-
-fn sparse() -> Vec<Image> {
-    let record = |key: &str, value: &str| (key.to_owned(), value.as_bytes().to_vec());
-    let mut layer = Layer::new();
-    // 0.0: offsets and lengths one after the other.
-    let mut records = vec![record("GNU.sparse.size", "3000"), record("GNU.sparse.numblocks", "2")];
-    for (key, value) in [("offset", "0"), ("numbytes", "5"), ("offset", "2000"), ("numbytes", "3")] {
-        records.push(record(&format!("GNU.sparse.{key}"), value));
-    }
-    layer.pax(&records).add(&Entry::file("sparse-0.0", b"helloend"));
-    layer.pax(&[
-        record("GNU.sparse.major", "0"),
-        record("GNU.sparse.minor", "1"),
-        record("GNU.sparse.name", "sparse-0.1"),
-        record("GNU.sparse.size", "100"),
-        record("GNU.sparse.numblocks", "1"),
-        record("GNU.sparse.map", "50,50"),
-    ]);
-    layer.add(&Entry::file("GNUSparseFile/x", vec![b'z'; 50]));
-    let mut data = format!("{:\0<512}", "2\n1000\n4\n5000\n0\n").into_bytes();
-    data.extend_from_slice(b"DATA");
-    layer.pax(&[
-        record("GNU.sparse.major", "1"),
-        record("GNU.sparse.minor", "0"),
-        record("GNU.sparse.name", "sparse-1.0"),
-        record("GNU.sparse.realsize", "5000"),
-    ]);
-    layer.add(&Entry::file("GNUSparseFile/y", &data));
-    layer.pax(&[
-        record("GNU.sparse.major", "1"),
-        record("GNU.sparse.minor", "0"),
-        record("GNU.sparse.name", "all-hole"),
-        record("GNU.sparse.realsize", "1000000"),
-    ]);
-    layer.add(&Entry::file("GNUSparseFile/z", format!("{:\0<512}", "0\n").as_bytes()));
-    vec![Image { name: "sparse files", layers: vec![layer.finish()], overlay_only: false }]
-}
-
-/// Archives that containerd refuses, and what is wrong with each.
-pub fn refused() -> Vec<(&'static str, Vec<u8>)> {
-    let one = |entry: Entry| Layer::of(&[entry]);
-    let record = |key: &str, value: &str| (key.to_owned(), value.as_bytes().to_vec());
-    let whole = Layer::of(&[Entry::file("x", vec![1; 2000])]);
-    let cut = whole.get(..1024).unwrap_or_default().to_vec();
-    let cut_header = whole.get(..300).unwrap_or_default().to_vec();
-    let mut checksum = whole.clone();
-    if let Some(byte) = checksum.get_mut(3) {
-        *byte ^= 1;
-    }
-    let mut long = Layer::new();
-    long.special(b'L', &vec![b'a'; 1024 * 1024 + 2]).add(&Entry::file("x", b""));
-    let mut bad_pax = Layer::new();
-    bad_pax.special(b'x', b"99 a=b\n").add(&Entry::file("x", b""));
-    let mut bad_number = Layer::new();
-    bad_number.pax(&[record("size", "1e3")]).add(&Entry::file("x", b""));
-    let mut overlapping = Layer::new();
-    overlapping.pax(&[
-        record("GNU.sparse.size", "10"),
-        record("GNU.sparse.numblocks", "2"),
-        record("GNU.sparse.map", "0,5,4,5"),
-    ]);
-    overlapping.add(&Entry::file("s", vec![0; 10]));
-    let mut missing_data = Layer::new();
-    missing_data.pax(&[
-        record("GNU.sparse.size", "10"),
-        record("GNU.sparse.numblocks", "1"),
-        record("GNU.sparse.map", "0,9"),
-    ]);
-    missing_data.add(&Entry::file("s", b"four"));
-    let mut surplus_data = Layer::new();
-    surplus_data.pax(&[
-        record("GNU.sparse.size", "10"),
-        record("GNU.sparse.numblocks", "1"),
-        record("GNU.sparse.map", "0,2"),
-    ]);
-    surplus_data.add(&Entry::file("s", b"four"));
-    let lone_zero = [&[0; 512][..], &whole].concat();
-    vec![
-        ("cut within data", cut),
-        ("cut within a header", cut_header),
-        ("checksum", checksum),
-        ("negative size", one(Entry::file("x", b"").size(-1))),
-        ("long name of more than 1 MiB", long.finish()),
-        ("PAX record longer than its header", bad_pax.finish()),
-        ("PAX number", bad_number.finish()),
-        ("sparse regions overlap", overlapping.finish()),
-        ("sparse data is missing", missing_data.finish()),
-        ("sparse data is left over", surplus_data.finish()),
-        ("one block of zeros", lone_zero),
-        ("old GNU sparse", one(Entry::file("s", b"").flag(b'S').dialect(Dialect::Gnu))),
-        ("unknown type", one(Entry::file("x", b"").flag(b'7'))),
-        ("whiteout of nothing", one(Entry::file(".wh.", b""))),
-        ("whiteout of ..", one(Entry::file(".wh...", b""))),
-        ("parent is a file", Layer::of(&[Entry::file("f", b""), Entry::file("f/x", b"")])),
-        ("links in a circle", Layer::of(&[Entry::symlink("l", "l"), Entry::file("l/x", b"")])),
-        ("hard link to nothing", one(Entry::hard_link("l", "nothing"))),
-        ("hard link to itself", Layer::of(&[Entry::file("a", b""), Entry::hard_link("a", "a")])),
-        ("hard link to a folder", Layer::of(&[Entry::folder("d"), Entry::hard_link("l", "d")])),
-        ("hard link to the top", one(Entry::hard_link("l", "/"))),
-        ("symbolic link to nowhere", one(Entry::symlink("l", ""))),
-        ("name of 256 bytes", one(Entry::file("n".repeat(256), b""))),
-        ("path of more than 4096 bytes", one(Entry::file("d/".repeat(100_000), b""))),
-        ("a folder that is gone at the end", Layer::of(&[Entry::folder("d"), Entry::whiteout("d")])),
-        ("an attribute without a name", one(Entry::file("x", b"").xattr("", b"v"))),
     ]
 }

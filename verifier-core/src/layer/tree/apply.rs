@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 
 use super::arena::{Arena, Full, NodeId};
-use super::attributes::{self, ACL_ACCESS, ACL_DEFAULT, Attribute, Attributes, CAPABILITY};
+use super::attributes::{Attribute, Attributes};
 use super::inode::{Inode, InodeId, Outcome};
 use super::path::{NAME_MAX, PATH_MAX, clean, components, split};
 use super::resolve::root_path;
-use super::{acl, path};
 use crate::io::FileKind;
 use crate::layer::Refusal;
 use crate::layer::tar::{EntryKind, Header, Time};
@@ -47,9 +46,9 @@ impl From<Full> for ApplyError {
 
 /// A folder's time, to be set when all entries are in.
 #[derive(Debug, Clone, Copy)]
-struct FolderTime {
-    sequence: u32,
-    time: Time,
+pub(super) struct FolderTime {
+    pub(super) sequence: u32,
+    pub(super) time: Time,
 }
 
 /// The tree that layers make, one after the other.
@@ -59,16 +58,16 @@ pub struct Tree {
     pub(super) inodes: Vec<Inode>,
     /// Places in `inodes` that no name stands for any more.
     free: Vec<u32>,
-    attributes: Attributes,
+    pub(super) attributes: Attributes,
     rules: Rules,
-    bytes_max: usize,
+    pub(super) bytes_max: usize,
     /// Entries of this layer so far, and layers before it.
     pub(super) entries: u32,
     pub(super) layer: u16,
     /// By place, where no link was on the way.
-    folder_times: HashMap<NodeId, FolderTime>,
+    pub(super) folder_times: HashMap<NodeId, FolderTime>,
     /// By name, where one was.
-    linked_folder_times: HashMap<Vec<u8>, FolderTime>,
+    pub(super) linked_folder_times: HashMap<Vec<u8>, FolderTime>,
     outcomes: Vec<Outcome>,
 }
 
@@ -235,137 +234,6 @@ impl Tree {
         Ok(())
     }
 
-    /// `createTarFile`.
-    fn create(&mut self, node: NodeId, header: &Header, entry: u32) -> Result<(), ApplyError> {
-        let kind = match header.kind {
-            EntryKind::Folder => FileKind::Folder,
-            EntryKind::File => FileKind::File,
-            EntryKind::Symlink => FileKind::Symlink,
-            EntryKind::CharDevice => FileKind::CharDevice,
-            EntryKind::BlockDevice => FileKind::BlockDevice,
-            EntryKind::Fifo => FileKind::Fifo,
-            EntryKind::HardLink => {
-                let target = self.link_target(&header.link)?;
-                self.share(node, target);
-                return self.dress(node, header);
-            }
-            EntryKind::Global => return Ok(()),
-            EntryKind::Other(_) => return Err(Refusal::EntryType.into()),
-        };
-        if self.arena.inode(node).is_none() {
-            let mut inode = Inode::new(kind, 0);
-            match kind {
-                FileKind::File => {
-                    inode.size = u64::try_from(header.size_bytes).unwrap_or(0);
-                    (inode.compared_at, inode.entry, inode.layer) = (node, entry, self.layer);
-                }
-                FileKind::Symlink => {
-                    if header.link.is_empty() || header.link.len() > PATH_MAX || header.link.contains(&0) {
-                        return Err(Refusal::LinkTarget.into());
-                    }
-                    inode.size = header.link.len() as u64;
-                    inode.target_at = self.arena.keep(&header.link)?;
-                }
-                FileKind::CharDevice | FileKind::BlockDevice => {
-                    inode.size = device_number(header.device_major, header.device_minor);
-                }
-                _ => {}
-            }
-            self.make(node, inode)?;
-        }
-        self.dress(node, header)
-    }
-
-    /// Owner, attributes, mode and time, in containerd's order.
-    fn dress(&mut self, node: NodeId, header: &Header) -> Result<(), ApplyError> {
-        let Some(inode) = self.inode_at_mut(node) else { return Ok(()) };
-        inode.set_settled(false);
-        inode.chown(header.uid, header.gid);
-        let (kind, number) = (inode.kind(), inode.attributes);
-        let drops_capability = kind != FileKind::Folder && number != 0;
-        if drops_capability || !header.xattrs.is_empty() {
-            check_attributes(&header.xattrs, kind)?;
-            let changed = self.attributes.change(number, self.bytes_max, |set| {
-                if drops_capability {
-                    set.retain(|(name, _)| name != CAPABILITY);
-                }
-                for (name, value) in &header.xattrs {
-                    set_attribute(set, kind, name, value);
-                }
-            });
-            let number = changed.ok_or(ApplyError::Full)?;
-            if let Some(inode) = self.inode_at_mut(node) {
-                inode.attributes = number;
-            }
-        }
-        let Some(inode) = self.inode_at_mut(node) else { return Ok(()) };
-        if kind != FileKind::Symlink {
-            inode.chmod(header.mode);
-        }
-        // A folder's is set at the end.
-        if kind != FileKind::Folder {
-            inode.set_mtime(header.mtime);
-        }
-        Ok(())
-    }
-
-    /// What a hard link names (`hardlinkRootPath`): links are followed on the way, but not at the end.
-    fn link_target(&self, link: &[u8]) -> Result<InodeId, ApplyError> {
-        let (folder, base) = split(link);
-        let folder = root_path(self, folder)?;
-        if matches!(base, b"" | b"." | b"..") {
-            return Err(Refusal::LinkToFolder.into());
-        }
-        let target = path::join(&folder, base);
-        let node = self.find(&target).ok_or(Refusal::LinkTargetMissing)?;
-        match self.kind(node) {
-            Some(FileKind::Folder) => Err(Refusal::LinkToFolder.into()),
-            _ => Ok(self.arena.inode(node).ok_or(Refusal::LinkTargetMissing)?),
-        }
-    }
-
-    /// All entries are in: folders get their times, in the archive's order, by what their names mean now.
-    ///
-    /// # Errors
-    /// [`Refusal::FolderGone`] and what resolving a name can fail on.
-    pub fn finish_layer(&mut self) -> Result<(), Refusal> {
-        let by_place = std::mem::take(&mut self.folder_times);
-        let by_name = std::mem::take(&mut self.linked_folder_times);
-        let mut times: Vec<(FolderTime, Result<NodeId, Vec<u8>>)> =
-            by_place.into_iter().map(|(node, time)| (time, Ok(node))).collect();
-        times.extend(by_name.into_iter().map(|(name, time)| (time, Err(name))));
-        times.sort_unstable_by_key(|(time, _)| time.sequence);
-        for (FolderTime { time, .. }, place) in times {
-            let node = match place {
-                Ok(node) if self.is_plain(node) => node,
-                Ok(node) => self.resolve(&self.arena.path(node))?,
-                Err(name) => self.resolve(&name)?,
-            };
-            if let Some(inode) = self.inode_at_mut(node) {
-                // By then it may be a file's name.
-                inode.set_settled(false);
-                inode.set_mtime(time);
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a name stands for something, and its path leads through folders only and ends at no link.
-    fn is_plain(&self, node: NodeId) -> bool {
-        let mut at = node;
-        let mut good = self.kind(at).is_some_and(|kind| kind != FileKind::Symlink);
-        while good && at != NodeId::ROOT {
-            at = self.arena.parent(at);
-            good = self.kind(at) == Some(FileKind::Folder);
-        }
-        good
-    }
-
-    fn resolve(&self, name: &[u8]) -> Result<NodeId, Refusal> {
-        let path = root_path(self, name)?;
-        self.find(&path).filter(|node| self.arena.inode(*node).is_some()).ok_or(Refusal::FolderGone)
-    }
-
     /// The place of a path that leads through folders only.
     pub(super) fn find(&self, path: &[u8]) -> Option<NodeId> {
         components(path).try_fold(NodeId::ROOT, |at, name| self.arena.find(at, name))
@@ -384,7 +252,7 @@ impl Tree {
     }
 
     /// `node` becomes the name of something that is made in its folder.
-    fn make(&mut self, node: NodeId, mut inode: Inode) -> Result<(), ApplyError> {
+    pub(super) fn make(&mut self, node: NodeId, mut inode: Inode) -> Result<(), ApplyError> {
         if let Some(folder) = self.inode_at(self.arena.parent(node)) {
             inode.take_group(folder);
         }
@@ -481,38 +349,5 @@ impl Tree {
 
     pub(super) fn outcomes_mut(&mut self) -> &mut Vec<Outcome> {
         &mut self.outcomes
-    }
-}
-
-/// What the kernel makes of Go's `unix.Mkdev`: 12 bits of major, 20 of minor.
-fn device_number(major: i64, minor: i64) -> u64 {
-    let (major, minor) = (major.cast_unsigned() & 0xfff, minor.cast_unsigned() & 0xf_ffff);
-    major << 8 | (minor & 0xff) | (minor & 0xf_ff00) << 12
-}
-
-/// What no kernel takes, whatever the file system.
-fn check_attributes(xattrs: &[Attribute], kind: FileKind) -> Result<(), Refusal> {
-    for (name, value) in xattrs.iter().filter(|(name, _)| !name.starts_with(b"trusted.")) {
-        let default_acl = name == ACL_DEFAULT && kind != FileKind::Folder && value.len() > 4;
-        let impossible =
-            name.is_empty() || name.len() > NAME_MAX || value.len() > 64 * 1024 || name.contains(&0);
-        if impossible || (default_acl && kind != FileKind::Symlink) {
-            return Err(Refusal::Xattr);
-        }
-    }
-    Ok(())
-}
-
-fn set_attribute(set: &mut Vec<Attribute>, kind: FileKind, name: &[u8], value: &[u8]) {
-    let on_file_or_folder = matches!(kind, FileKind::File | FileKind::Folder);
-    match name {
-        ACL_ACCESS | ACL_DEFAULT if kind == FileKind::Symlink => {}
-        // Lists that say nothing remove what was there.
-        ACL_ACCESS if !acl::is_extended(value) => set.retain(|(other, _)| other != name),
-        ACL_DEFAULT if value.len() <= 4 => set.retain(|(other, _)| other != name),
-        CAPABILITY => attributes::set(set, name, attributes::readable_capability(value)),
-        _ if name.starts_with(b"user.") && !on_file_or_folder => {}
-        _ if attributes::is_comparable(name) => attributes::set(set, name, value.to_vec()),
-        _ => {}
     }
 }

@@ -1,13 +1,57 @@
-//! From one layer to the next, where a snapshot holds all of them.
+//! The end of a layer, and the next one, where a snapshot holds all of them.
 
 use std::collections::HashMap;
 
-use super::apply::Tree;
+use super::apply::{FolderTime, Tree};
 use super::arena::NodeId;
 use super::inode::InodeId;
+use super::resolve::root_path;
 use crate::io::FileKind;
+use crate::layer::Refusal;
 
 impl Tree {
+    /// All entries are in: folders get their times, in the archive's order, by what their names mean now.
+    ///
+    /// # Errors
+    /// [`Refusal::FolderGone`] and what resolving a name can fail on.
+    pub fn finish_layer(&mut self) -> Result<(), Refusal> {
+        let by_place = std::mem::take(&mut self.folder_times);
+        let by_name = std::mem::take(&mut self.linked_folder_times);
+        let mut times: Vec<(FolderTime, Result<NodeId, Vec<u8>>)> =
+            by_place.into_iter().map(|(node, time)| (time, Ok(node))).collect();
+        times.extend(by_name.into_iter().map(|(name, time)| (time, Err(name))));
+        times.sort_unstable_by_key(|(time, _)| time.sequence);
+        for (FolderTime { time, .. }, place) in times {
+            let node = match place {
+                Ok(node) if self.is_plain(node) => node,
+                Ok(node) => self.resolve(&self.arena.path(node))?,
+                Err(name) => self.resolve(&name)?,
+            };
+            if let Some(inode) = self.inode_at_mut(node) {
+                // By then it may be a file's name.
+                inode.set_settled(false);
+                inode.set_mtime(time);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a name stands for something, and its path leads through folders only and ends at no link.
+    fn is_plain(&self, node: NodeId) -> bool {
+        let mut at = node;
+        let mut good = self.kind(at).is_some_and(|kind| kind != FileKind::Symlink);
+        while good && at != NodeId::ROOT {
+            at = self.arena.parent(at);
+            good = self.kind(at) == Some(FileKind::Folder);
+        }
+        good
+    }
+
+    fn resolve(&self, name: &[u8]) -> Result<NodeId, Refusal> {
+        let path = root_path(self, name)?;
+        self.find(&path).filter(|node| self.arena.inode(*node).is_some()).ok_or(Refusal::FolderGone)
+    }
+
     /// The next layer goes on top: nothing is written yet. Where the tree was copied (`native`, continuity's
     /// `CopyDir`) rather than cloned (`btrfs`), folders with something in them have the clock's time, and of what has
     /// several names only regular files still share them.

@@ -11,6 +11,7 @@ mod acl;
 mod apply;
 mod arena;
 mod attributes;
+mod create;
 mod inode;
 mod layers;
 mod lookup;
