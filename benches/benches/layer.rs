@@ -1,0 +1,108 @@
+//! A layer against its tree, by how it is compressed; and the model alone: entries parsed and applied.
+
+use std::hint::black_box;
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use testdata::layers::{Entry, Layer};
+use verifier_core::digest::Algorithm;
+use verifier_core::event::Interrupt;
+use verifier_core::io::{Folder, Gate};
+use verifier_core::layer::tar::{Header, Reader};
+use verifier_core::layer::tree::{Rules, Tree};
+use verifier_core::verify::tree::{CompareOptions, Flavour, LayerBlob, LayerComparison, compare_layer};
+
+const FILES: usize = 2000;
+
+/// Text that packs about as well as a distribution's files: words of a small vocabulary.
+fn text(seed: usize, bytes: usize) -> Vec<u8> {
+    let mut state = seed as u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state >> 40
+    };
+    let mut text = Vec::with_capacity(bytes + 16);
+    while text.len() < bytes {
+        text.extend_from_slice(format!("{:x} ", next() % 5000).as_bytes());
+    }
+    text.truncate(bytes);
+    text
+}
+
+/// The files, and the folder that they make when they are unpacked.
+fn sample(tree: &Path) -> io::Result<Vec<u8>> {
+    let (uid, gid) = (rustix::process::geteuid().as_raw().into(), rustix::process::getegid().as_raw().into());
+    let mut layer = Layer::new();
+    for number in 0..FILES {
+        let name = format!("folder-{}/file-{number}", number / 50);
+        let entry = Entry::file(&name, text(number, number % 50 * 2000)).owner(uid, gid);
+        let path = tree.join(&name);
+        std::fs::create_dir_all(path.parent().unwrap_or(tree))?;
+        std::fs::write(&path, &entry.data)?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(entry.mode))?;
+        let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(entry.mtime.0.unsigned_abs());
+        std::fs::File::options().write(true).open(&path)?.set_modified(time)?;
+        layer.add(&entry);
+    }
+    Ok(layer.finish())
+}
+
+fn compare(criterion: &mut Criterion) -> io::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let tar = sample(dir.path())?;
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(&tar)?;
+    let blobs = [
+        ("gzip", "application/vnd.oci.image.layer.v1.tar+gzip", gzip.finish()?),
+        ("zstd", "application/vnd.oci.image.layer.v1.tar+zstd", zstd::encode_all(tar.as_slice(), 3)?),
+        ("plain", "application/vnd.oci.image.layer.v1.tar", tar.clone()),
+    ];
+    let tree = Folder::open_root(dir.path(), Gate::default())?;
+    let mut group = criterion.benchmark_group("layer");
+    group.sample_size(20).throughput(Throughput::Bytes(tar.len() as u64));
+    for (name, media_type, blob) in &blobs {
+        group.bench_function(BenchmarkId::new("compare", name), |bencher| {
+            bencher.iter(|| {
+                let layers = [LayerBlob { blob, media_type, algorithm: Algorithm::Sha256 }];
+                let (flavour, options) = (Flavour::OverlayFirst, CompareOptions::default().ignore_owners());
+                let request = LayerComparison { layers: &layers, tree: &tree, flavour, lowers: &[], options };
+                let report = compare_layer(&request, &Interrupt::default(), &|_| {});
+                assert!(report.is_ok_and(|report| report.is_same()), "the tree is what the layer makes");
+            });
+        });
+    }
+    group.finish();
+    Ok(())
+}
+
+fn model(criterion: &mut Criterion) {
+    let mut layer = Layer::new();
+    for number in 0..20_000 {
+        layer.add(&Entry::file(format!("usr/share/package-{}/file-{number}", number / 50), b""));
+    }
+    let tar = layer.finish();
+    let mut group = criterion.benchmark_group("model");
+    group.throughput(Throughput::Elements(20_000));
+    group.bench_function("apply", |bencher| {
+        bencher.iter(|| {
+            let mut tree = Tree::new(Rules { overlay: true, user_namespace: false }, 1 << 20, 1 << 26);
+            let (mut reader, mut header) = (Reader::new(black_box(tar.as_slice())), Header::default());
+            while matches!(reader.next(&mut header), Ok(true)) {
+                assert!(tree.apply(&header).is_ok(), "a plain tree");
+            }
+            tree
+        });
+    });
+    group.finish();
+}
+
+fn all(criterion: &mut Criterion) {
+    let compared = compare(criterion);
+    assert!(compared.is_ok(), "{compared:?}");
+    model(criterion);
+}
+
+criterion_group!(benches, all);
+criterion_main!(benches);
