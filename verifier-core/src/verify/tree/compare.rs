@@ -16,7 +16,7 @@ use crate::layer::tar::{EntryKind, Header, Reader, TarError};
 use crate::layer::tree::{ApplyError, InodeId, NodeId, Tree};
 
 /// Bytes of names, link targets and attributes that the model may have.
-const MODEL_BYTES_MAX: usize = 1 << 30;
+const MODEL_BYTES_MAX: usize = 1 << 28;
 
 /// Compares a tree with what its layers make. `progress` is told how many more bytes of blob were read.
 ///

@@ -93,6 +93,10 @@ pub enum NotCompared {
     /// In a user namespace the kernel makes them as it sees fit.
     #[error("whiteouts")]
     Whiteouts,
+    /// `trusted.overlay.opaque` shows only to who may administer the system (`CAP_SYS_ADMIN`, outside of any user
+    /// namespace).
+    #[error("opaque folders: this process may not see their mark")]
+    Opaque,
     /// In a user namespace, names whose parents are links in lower layers: containerd wrote behind those.
     #[error("names behind links of lower layers")]
     BehindLinks,

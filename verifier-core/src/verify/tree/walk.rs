@@ -31,6 +31,8 @@ pub(super) struct Walk<'a> {
     links: HashMap<InodeId, (u64, NodeId)>,
     /// Folders of the model that are still to be read.
     pending: Vec<NodeId>,
+    /// Whether `trusted.*` attributes show.
+    sees_trusted: bool,
     interrupt: &'a Interrupt,
 }
 
@@ -59,6 +61,7 @@ impl<'a> Walk<'a> {
             linked: HashMap::new(),
             links: HashMap::new(),
             pending: vec![NodeId::ROOT],
+            sees_trusted: sees_trusted(),
             interrupt,
         }
     }
@@ -254,7 +257,9 @@ impl<'a> Walk<'a> {
         }
         let expected = inode.is_opaque();
         let actual = attributes.iter().any(|(name, value)| name == OPAQUE && value == b"y");
-        if expected != actual {
+        if expected && !actual && !self.sees_trusted {
+            self.not_compared.insert(NotCompared::Opaque);
+        } else if expected != actual {
             self.differ(node, DifferenceKind::Opaque { expected });
         }
     }
@@ -286,4 +291,32 @@ fn compare_kind(model: &Tree, inode: &Inode, stat: &Stat, differ: &mut dyn FnMut
 
 fn comparable(attributes: &[Attribute]) -> Vec<Attribute> {
     attributes.iter().filter(|(name, _)| is_comparable(name)).cloned().collect()
+}
+
+/// Whether this process sees `trusted.*` attributes (fs/xattr.c: `CAP_SYS_ADMIN` in the first user namespace).
+fn sees_trusted() -> bool {
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    administers(&read("/proc/self/status"), &read("/proc/self/uid_map"))
+}
+
+fn administers(status: &str, uid_map: &str) -> bool {
+    const SYS_ADMIN: u32 = 21;
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let capabilities = effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0);
+    let is_first = uid_map.split_whitespace().eq(["0", "0", "4294967295"]);
+    is_first && capabilities >> SYS_ADMIN & 1 == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_sees_trusted_attributes() {
+        let map = "         0          0 4294967295\n";
+        assert!(administers("Name:\tx\nCapEff:\t000001ffffffffff\n", map));
+        assert!(!administers("CapEff:\t00000000a80425fb\n", map), "a container's usual set");
+        assert!(!administers("CapEff:\t000001ffffffffff\n", "0 100000 65536\n"));
+        assert!(!administers("", ""));
+    }
 }
