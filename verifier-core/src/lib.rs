@@ -19,6 +19,7 @@ pub mod layer;
 pub mod metadata;
 pub mod oci;
 pub mod plan;
+pub mod repair;
 pub mod report;
 pub mod scan;
 pub mod snapshot;

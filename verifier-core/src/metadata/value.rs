@@ -81,6 +81,16 @@ impl Timestamp {
     }
 }
 
+/// RFC 3339 in UTC, to the second: `2026-01-02T03:04:05Z`.
+impl std::fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (year, month, day) = date(self.seconds.div_euclid(86_400));
+        let second = self.seconds.rem_euclid(86_400);
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    }
+}
+
 /// Numbers of so many digits each, with `separator` between them.
 fn numbers<const N: usize>(text: &str, separator: char, digits: [usize; N]) -> Option<[i64; N]> {
     let mut numbers = [0; N];
@@ -109,6 +119,18 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
         + (153 * month + 2) / 5
         + day
         - 719_469
+}
+
+/// The date so many days after 1970-01-01: the inverse of [`days`].
+fn date(days_since_1970: i64) -> (i64, i64, i64) {
+    let days = days_since_1970 + 719_468;
+    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (year, month) = if month < 10 { (year, month + 3) } else { (year + 1, month - 9) };
+    (era * 400 + year, month, day)
 }
 
 /// Seconds from year 1, Go's zero time, to 1970.
@@ -196,6 +218,15 @@ mod tests {
         for bytes in [&[][..], &[0x80], &[0x00, 0x00], &too_long, &overflow] {
             assert_eq!(uvarint(bytes), Err(ValueError::Number), "{bytes:x?}");
         }
+    }
+
+    #[test]
+    fn a_time_is_written_as_it_is_read() {
+        for seconds in [0, -1, 951_782_399, 951_782_400, 1_795_256_753, 4_107_542_400, 253_402_300_799] {
+            let time = Timestamp { seconds, nanoseconds: 0 };
+            assert_eq!(Timestamp::parse(&time.to_string()), Some(time));
+        }
+        assert_eq!(Timestamp { seconds: 1_795_256_753, nanoseconds: 1 }.to_string(), "2026-11-21T10:25:53Z");
     }
 
     #[test]

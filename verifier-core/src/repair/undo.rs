@@ -1,0 +1,154 @@
+//! Puts back what a run did, from its journal, the last step first.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::disk::{Dir, Disk};
+use super::journal::{self, Attributes, Line, Moment, RawPath};
+use super::run::{Change, ITEMS, Parent, RUNS};
+
+/// Where a run that was undone says so.
+pub(super) const UNDONE: &str = "undone";
+
+/// What came of undoing a run.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Undone {
+    /// Steps that were put back.
+    pub steps: u64,
+    /// What was left as it is, and why.
+    pub left: Vec<(PathBuf, Left)>,
+}
+
+/// Why something was not put back.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Left {
+    /// It is no longer what the run left there.
+    #[error("changed since")]
+    ChangedSince,
+    /// Something else has its place by now.
+    #[error("something else is there now")]
+    Occupied,
+    /// The system refused.
+    #[error(transparent)]
+    System(#[from] io::Error),
+}
+
+/// Undoes the run `id`. Undoing a run twice does nothing the second time; so does undoing what was cut off before it began.
+///
+/// # Errors
+/// There is no such run, or its journal cannot be read.
+pub fn undo(disk: Disk<'_>, id: &str) -> io::Result<Undone> {
+    let run = disk.dir(&Path::new(RUNS).join(id))?;
+    let lines = journal::read(run.folder())?;
+    let mut undoing = Undoing { disk, items: run.dir(Path::new(ITEMS))?, parent: Parent::none() };
+    let mut undone = Undone::default();
+    for line in lines.iter().rev() {
+        match undoing.step(line) {
+            Ok(Step::Made) => undone.steps += 1,
+            Ok(Step::NotMade) => {}
+            Err((path, why)) => undone.left.push((path, why)),
+        }
+    }
+    run.sync_file_system()?;
+    if undone.left.is_empty() && run.stat(OsStr::new(UNDONE))?.is_none() {
+        run.create_file(OsStr::new(UNDONE))?.sync()?;
+        run.sync()?;
+    }
+    Ok(undone)
+}
+
+enum Step {
+    Made,
+    /// The run was cut off before it, or it has been undone already.
+    NotMade,
+}
+
+struct Undoing<'a> {
+    disk: Disk<'a>,
+    items: Dir<'a>,
+    parent: Parent<'a>,
+}
+
+impl Undoing<'_> {
+    fn step(&mut self, line: &Line) -> Result<Step, (PathBuf, Left)> {
+        let (path, step) = match line {
+            Line::Take { item, path: RawPath(path), ino, parent } => {
+                (path, self.take(&item.to_string(), path, *ino, *parent))
+            }
+            Line::Put { item, path: RawPath(path), ino, parent, .. } => {
+                (path, self.put(&item.to_string(), path, *ino, *parent))
+            }
+            Line::Change { path: RawPath(path), ino, before } => (path, self.change(path, *ino, before)),
+            Line::Begin { .. } | Line::Action { .. } | Line::End { .. } => return Ok(Step::NotMade),
+        };
+        step.map_err(|why| (path.clone(), why))
+    }
+
+    fn take(&mut self, item: &str, path: &Path, ino: u64, before: Moment) -> Result<Step, Left> {
+        let item = OsStr::new(item);
+        let (dir, name) = self.parent.of(self.disk, path)?;
+        let there = dir.stat(name)?.map(|stat| stat.ino);
+        if self.items.stat(item)?.is_none_or(|stat| stat.ino != ino) {
+            return if there == Some(ino) { Ok(Step::NotMade) } else { Err(Left::ChangedSince) };
+        }
+        if there.is_some() {
+            return Err(Left::Occupied);
+        }
+        self.items.rename(item, dir, name)?;
+        self.set_time(path, before)
+    }
+
+    fn put(&mut self, item: &str, path: &Path, ino: u64, before: Moment) -> Result<Step, Left> {
+        let item = OsStr::new(item);
+        let kept = self.items.stat(item)?.map(|stat| stat.ino);
+        let (dir, name) = self.parent.of(self.disk, path)?;
+        let there = dir.stat(name)?.map(|stat| stat.ino);
+        match (there == Some(ino), kept) {
+            (true, Some(_)) => self.items.exchange(item, dir, name)?,
+            (true, None) => dir.rename(name, &self.items, item)?,
+            (false, Some(kept)) if kept == ino => return Ok(Step::NotMade),
+            (false, _) => return Err(Left::ChangedSince),
+        }
+        self.set_time(path, before)
+    }
+
+    fn change(&mut self, path: &Path, ino: u64, before: &Attributes) -> Result<Step, Left> {
+        let (dir, name) = self.parent.of(self.disk, path)?;
+        let stat = dir.stat(name)?.filter(|stat| stat.ino == ino).ok_or(Left::ChangedSince)?;
+        let now = Attributes::of(dir.folder(), Path::new(name), &stat)?;
+        if now == *before {
+            return Ok(Step::NotMade);
+        }
+        let of_hex = |text: &String| hex::decode(text).map_err(io::Error::other);
+        let mut xattrs = Vec::new();
+        for gone in now.xattrs.keys().filter(|name| !before.xattrs.contains_key(*name)) {
+            xattrs.push((of_hex(gone)?, None));
+        }
+        for (name, value) in &before.xattrs {
+            xattrs.push((of_hex(name)?, Some(of_hex(value)?)));
+        }
+        let is_link = stat.kind == crate::io::FileKind::Symlink;
+        let change = Change {
+            owner: Some(before.owner),
+            mode: (!is_link).then_some(before.mode),
+            xattrs,
+            mtime: Some(before.mtime.into()),
+        };
+        change.apply(dir, name)?;
+        Ok(Step::Made)
+    }
+
+    /// Gives the folder of `path` the time it had before the step.
+    fn set_time(&self, path: &Path, before: Moment) -> Result<Step, Left> {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        // The root itself has no name beneath itself, and its time means nothing.
+        if !folder.as_os_str().is_empty() {
+            let (dir, name) = self.disk.parent(folder)?;
+            dir.set_mtime(name, before.into())?;
+        }
+        Ok(Step::Made)
+    }
+}
