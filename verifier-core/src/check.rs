@@ -85,10 +85,40 @@ pub fn check(
     observer: &dyn Observer,
     interrupt: &Interrupt,
 ) -> Result<Report, CheckError> {
+    Ok(look(store, options, None, observer, interrupt)?.report)
+}
+
+/// A report with the facts that it was made from: what a repair is planned by.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Checked {
+    /// What is wrong.
+    pub report: Report,
+    /// Every fact of the store, as it was when the check began.
+    pub inventory: Inventory,
+    /// What was read.
+    pub plan: Plan,
+}
+
+/// As [`check`], with the facts. With `only`, content is read only where it is about one of these subjects; records and
+/// folders are checked all the same.
+///
+/// # Errors
+/// [`CheckError`]: what was asked for is not in the store.
+pub fn look(
+    store: &Store,
+    options: &CheckOptions,
+    only: Option<&BTreeSet<Subject>>,
+    observer: &dyn Observer,
+    interrupt: &Interrupt,
+) -> Result<Checked, CheckError> {
     let start = Instant::now();
     observer.event(Event::Began { phase: Phase::Scan, bytes_total: 0 });
     let inventory = scan(store, interrupt);
-    let plan = Plan::new(&inventory, options)?;
+    let plan = match only {
+        None => Plan::new(&inventory, options)?,
+        Some(subjects) => Plan::only(&inventory, options, subjects)?,
+    };
     observer.event(Event::Began { phase: Phase::Verify, bytes_total: plan.bytes() });
     let mut examination = examine(store, &inventory, &plan, options.threads, observer, interrupt);
     let look = Look { store, options, observer, interrupt };
@@ -108,7 +138,8 @@ pub fn check(
     }
     let (root, mode, depth) = (store.root().into(), inventory.mode, options.depth);
     let device = Device::of(store.root());
-    Ok(Report { root, device, mode, depth, findings, coverage, elapsed: start.elapsed() })
+    let report = Report { root, device, mode, depth, findings, coverage, elapsed: start.elapsed() };
+    Ok(Checked { report, inventory, plan })
 }
 
 /// The worst first, then by code and subject; each but once.

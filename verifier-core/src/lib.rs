@@ -29,7 +29,7 @@ mod check;
 mod device;
 mod store;
 
-pub use check::{CheckError, CheckOptions, check};
+pub use check::{CheckError, CheckOptions, Checked, check, look};
 pub use device::Device;
 pub use plan::Plan;
 pub use scan::{Inventory, scan};

@@ -22,6 +22,7 @@
 
 mod containers;
 mod content;
+pub mod encode;
 mod images;
 mod leases;
 mod meta_db;

@@ -134,7 +134,7 @@ fn date(days_since_1970: i64) -> (i64, i64, i64) {
 }
 
 /// Seconds from year 1, Go's zero time, to 1970.
-const YEAR_1_TO_1970: i64 = 62_135_596_800;
+pub(super) const YEAR_1_TO_1970: i64 = 62_135_596_800;
 
 pub(super) fn time(value: &[u8]) -> Result<Timestamp, ValueError> {
     let (version, rest) = value.split_first().ok_or(ValueError::Time)?;

@@ -16,7 +16,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use crate::io::{Folder, Stat, Time};
+use crate::io::{FileKind, Folder, Stat, Time};
 
 /// A change that is about to be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -167,6 +167,21 @@ impl<'a> Dir<'a> {
         let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(self.folder.fd(), name, flags, Mode::empty())?;
         Ok(NewFile { file: fd.into(), path, gate: self.gate })
+    }
+
+    /// Opens a regular file for reading and writing where it is: a database, the lock of which is the file's. `None` when
+    /// there is none of that name.
+    ///
+    /// # Errors
+    /// What `open(2)` reports.
+    pub fn open_in_place(&self, name: &OsStr) -> io::Result<Option<std::fs::File>> {
+        let is_file = |stat: &Stat| stat.kind == FileKind::File;
+        if !self.stat(name)?.is_some_and(|stat| is_file(&stat)) {
+            return Ok(None);
+        }
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(self.folder.fd(), name, flags, Mode::empty())?;
+        Ok(is_file(&rustix::fs::fstat(&fd)?.into()).then(|| fd.into()))
     }
 
     /// Makes a folder.

@@ -2,7 +2,10 @@
 
 pub mod disk;
 mod journal;
+pub mod locked;
+pub mod plan;
 mod run;
+pub mod source;
 #[cfg(test)]
 mod tests;
 mod undo;

@@ -17,10 +17,10 @@ use crate::report::Mode;
 use crate::store::Store;
 
 /// containerd's own database, below the root.
-const META_DB: &str = "io.containerd.metadata.v1.bolt/meta.db";
+pub(crate) const META_DB: &str = "io.containerd.metadata.v1.bolt/meta.db";
 
 /// How a snapshotter's folder begins; its name follows.
-const SNAPSHOTTER_PREFIX: &str = "io.containerd.snapshotter.v1.";
+pub(crate) const SNAPSHOTTER_PREFIX: &str = "io.containerd.snapshotter.v1.";
 
 /// Where the snapshotter `name` keeps its things below the root; one that runs elsewhere has no such folder.
 pub(crate) fn snapshotter_path(name: &str) -> PathBuf {

@@ -8,5 +8,5 @@ mod mode;
 pub use databases::{DatabaseFacts, DatabaseState};
 pub(crate) use documents::children;
 pub use documents::{DocumentFact, DocumentState, Documents, LayerOfChain};
-pub(crate) use inventory::snapshotter_path;
 pub use inventory::{Holder, Inventory, Snapshotter, scan};
+pub(crate) use inventory::{META_DB, SNAPSHOTTER_PREFIX, snapshotter_path};

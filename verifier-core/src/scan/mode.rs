@@ -9,18 +9,21 @@ use crate::report::Mode;
 /// The mode of a store whose meta.db is `meta_db`. When it cannot be told, [`Mode::Live`]: the careful one.
 pub(super) fn mode_of(meta_db: &Stat) -> Mode {
     match std::fs::read_to_string("/proc/locks") {
-        Ok(locks) if sees_all_processes() && !is_locked(&locks, meta_db.ino) => Mode::Stopped,
+        Ok(locks) if sees_all_processes() && !is_locked(&locks, meta_db.ino, std::process::id()) => {
+            Mode::Stopped
+        }
         _ => Mode::Live,
     }
 }
 
-/// A lock on that inode. Its device is not compared: some file systems (btrfs) show another one in `stat`, and taking a
+/// A lock on that inode of another process than `own`: what this process locked, no containerd holds. Its device is not compared: some file systems (btrfs) show another one in `stat`, and taking a
 /// stopped store for a live one costs nothing but a second look.
-fn is_locked(locks: &str, ino: u64) -> bool {
+fn is_locked(locks: &str, ino: u64, own: u32) -> bool {
     locks.lines().any(|line| {
         let mut words = line.split_ascii_whitespace().skip_while(|word| *word != "FLOCK");
-        let file = words.nth(4);
-        file.and_then(|file| file.rsplit(':').next()).and_then(|ino| ino.parse().ok()) == Some(ino)
+        let holder = words.nth(3).and_then(|pid| pid.parse::<u32>().ok());
+        let file = words.next().and_then(|file| file.rsplit(':').next()).and_then(|ino| ino.parse().ok());
+        file == Some(ino) && holder != Some(own)
     })
 }
 
@@ -40,11 +43,12 @@ mod tests {
         let locks = "1: FLOCK  ADVISORY  WRITE 712 fe:00:131099 0 EOF\n\
                      2: POSIX  ADVISORY  WRITE 713 fe:00:42 0 EOF\n\
                      2: -> FLOCK  ADVISORY  WRITE 714 fe:00:77 0 EOF\n";
-        assert!(is_locked(locks, 131_099));
-        assert!(is_locked(locks, 77));
-        assert!(!is_locked(locks, 42), "a POSIX lock is no bolt's");
-        assert!(!is_locked(locks, 712));
-        assert!(!is_locked("FLOCK\nnoise : : :\n", 1));
+        assert!(is_locked(locks, 131_099, 1));
+        assert!(is_locked(locks, 77, 1));
+        assert!(!is_locked(locks, 131_099, 712), "our own");
+        assert!(!is_locked(locks, 42, 1), "a POSIX lock is no bolt's");
+        assert!(!is_locked(locks, 712, 1));
+        assert!(!is_locked("FLOCK\nnoise : : :\n", 1, 1));
     }
 
     #[test]
@@ -52,8 +56,8 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let ino = std::os::unix::fs::MetadataExt::ino(&file.as_file().metadata().unwrap());
         let locks = || std::fs::read_to_string("/proc/locks").unwrap();
-        assert!(!is_locked(&locks(), ino));
+        assert!(!is_locked(&locks(), ino, 0));
         rustix::fs::flock(file.as_file(), rustix::fs::FlockOperation::LockExclusive).unwrap();
-        assert!(is_locked(&locks(), ino));
+        assert!(is_locked(&locks(), ino, 0));
     }
 }

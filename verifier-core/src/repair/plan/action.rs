@@ -1,0 +1,172 @@
+//! What can be done.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::digest::Digest;
+use crate::finding::{BlastRadius, Code, Role, Subject};
+
+/// Kinds of actions, in the order in which they are carried out: databases first, because everything else is told by them;
+/// then what stands in the collector's way; then what puts right; last what takes away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verb {
+    /// Makes a damaged database anew.
+    Rebuild,
+    /// Moves waste out.
+    Clean,
+    /// Puts right bytes in the place of wrong ones.
+    Replace,
+    /// Puts an unpacked snapshot right from its layer's blob.
+    Restore,
+    /// Takes out what has to be pulled again.
+    Evict,
+}
+
+impl Verb {
+    /// All of them.
+    pub const ALL: [Verb; 5] = [Verb::Rebuild, Verb::Clean, Verb::Replace, Verb::Restore, Verb::Evict];
+
+    /// Its stable name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verb::Rebuild => "rebuild",
+            Verb::Clean => "clean",
+            Verb::Replace => "replace",
+            Verb::Restore => "restore",
+            Verb::Evict => "evict",
+        }
+    }
+}
+
+/// A snapshot by all its names.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct SnapshotName {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its snapshotter.
+    pub snapshotter: String,
+    /// Its key in meta.db; `None` when there is no record of it.
+    pub key: Option<String>,
+    /// Its key in the snapshotter's database.
+    pub backend_key: String,
+    /// Its number there; `None` when there is no row of it.
+    pub id: Option<u64>,
+    /// Its folder below the root, where there is one.
+    pub folder: Option<PathBuf>,
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(tag = "action", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum ActionKind {
+    /// Make a damaged database anew.
+    Rebuild {
+        /// Where it is, below the root.
+        database: PathBuf,
+    },
+    /// Move something that nothing needs out of the store.
+    TakeOut {
+        /// Where it is, below the root.
+        path: PathBuf,
+    },
+    /// Put a blob's right bytes in its place.
+    Replace {
+        /// Its digest.
+        digest: Digest,
+        /// The source that has it.
+        source: String,
+    },
+    /// Put the paths of a committed snapshot right that differ from its layer.
+    Restore {
+        /// Its snapshotter.
+        snapshotter: String,
+        /// Its key in the snapshotter's database.
+        backend_key: String,
+        /// Its number there.
+        id: u64,
+    },
+    /// Take out snapshots, so that they are unpacked again: the topmost first.
+    EvictSnapshots {
+        /// All that has to go.
+        snapshots: Vec<SnapshotName>,
+        /// The blobs that they are unpacked from, which must be right, or come with the next pull.
+        blobs: Vec<Digest>,
+    },
+    /// Take out a blob, so that it is pulled again: its records in all namespaces, and its file.
+    EvictBlob {
+        /// Its digest.
+        digest: Digest,
+        /// What it is to the images.
+        role: Option<Role>,
+    },
+    /// Take out the name of an image that could not be pulled again otherwise; its intact blobs stay.
+    ForgetImage {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+impl ActionKind {
+    /// What kind of action it is.
+    #[must_use]
+    pub fn verb(&self) -> Verb {
+        match self {
+            ActionKind::Rebuild { .. } => Verb::Rebuild,
+            ActionKind::TakeOut { .. } => Verb::Clean,
+            ActionKind::Replace { .. } => Verb::Replace,
+            ActionKind::Restore { .. } => Verb::Restore,
+            ActionKind::EvictSnapshots { .. }
+            | ActionKind::EvictBlob { .. }
+            | ActionKind::ForgetImage { .. } => Verb::Evict,
+        }
+    }
+}
+
+/// A finding that an action heals.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Because {
+    /// Its code.
+    #[serde(serialize_with = "code_text")]
+    pub code: Code,
+    /// What it is about.
+    pub subject: Subject,
+}
+
+pub(super) fn code_text<S: serde::Serializer>(code: &Code, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(code.as_str())
+}
+
+/// One thing to do, why, and what it takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Action {
+    /// What.
+    #[serde(flatten)]
+    pub kind: ActionKind,
+    /// The findings that it heals.
+    pub because: Vec<Because>,
+    /// Images and containers concerned.
+    #[serde(flatten)]
+    pub blast: BlastRadius,
+    /// Bytes to write, at most.
+    pub write_bytes: u64,
+    /// Bytes that containerd will have to pull.
+    pub pull_bytes: u64,
+}
+
+impl Action {
+    pub(super) fn add(&mut self, because: Because, blast: &BlastRadius) {
+        if !self.because.contains(&because) {
+            self.because.push(because);
+        }
+        self.blast.namespaces.extend(blast.namespaces.iter().cloned());
+        self.blast.images.extend(blast.images.iter().cloned());
+        self.blast.containers.extend(blast.containers.iter().cloned());
+    }
+}

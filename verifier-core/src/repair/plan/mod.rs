@@ -1,0 +1,177 @@
+//! What to do about a report: pure, facts in, actions out.
+//!
+//! Every finding that is damage or waste becomes an [`Action`], the least destructive that heals it, or a [`Refusal`] that
+//! says why nothing is done. Actions come in the order in which they are carried out.
+
+mod action;
+mod blobs;
+mod held;
+mod options;
+mod refusal;
+mod snapshots;
+mod waste;
+
+use std::collections::BTreeSet;
+
+use crate::check::Checked;
+use crate::finding::{Code, Finding, FindingKind, Severity, Subject};
+use crate::report::Mode;
+
+pub use action::{Action, ActionKind, Because, SnapshotName, Verb};
+pub use options::{Allow, RepairOptions};
+pub use refusal::{Refusal, Why};
+
+use super::source::Available;
+use held::Held;
+
+/// What to do, in which order, and what is left alone.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct RepairPlan {
+    /// What will be done.
+    pub actions: Vec<Action>,
+    /// What will not, and why.
+    pub refusals: Vec<Refusal>,
+}
+
+impl RepairPlan {
+    /// A plan against all that `checked` found. `available` is what the sources have of the blobs that are damaged.
+    #[must_use]
+    pub fn new(checked: &Checked, available: &Available, options: &RepairOptions) -> RepairPlan {
+        let planner = Planner {
+            checked,
+            available,
+            options,
+            held: Held::new(&checked.inventory),
+            mode: options.mode.unwrap_or(checked.report.mode),
+        };
+        let mut draft = Draft::default();
+        for finding in &checked.report.findings {
+            match planner.decide(finding, &mut draft) {
+                Ok(()) => {}
+                Err(_) if finding.severity() == Severity::Info => {}
+                Err(why) => draft.refuse(finding, why),
+            }
+        }
+        draft.finish(options)
+    }
+
+    /// Bytes that will be written to the store.
+    #[must_use]
+    pub fn write_bytes(&self) -> u64 {
+        self.actions.iter().map(|action| action.write_bytes).sum()
+    }
+
+    /// Bytes that containerd will have to pull.
+    #[must_use]
+    pub fn pull_bytes(&self) -> u64 {
+        self.actions.iter().map(|action| action.pull_bytes).sum()
+    }
+
+    /// What the actions are about: what has to be looked at again when they are done.
+    #[must_use]
+    pub fn subjects(&self) -> BTreeSet<Subject> {
+        self.actions
+            .iter()
+            .flat_map(|action| &action.because)
+            .map(|because| because.subject.clone())
+            .collect()
+    }
+}
+
+/// Actions as they come together: several findings may lead to the same one.
+#[derive(Debug, Default)]
+struct Draft {
+    actions: Vec<Action>,
+    refusals: Vec<Refusal>,
+}
+
+impl Draft {
+    fn act(&mut self, finding: &Finding, kind: ActionKind, write_bytes: u64, pull_bytes: u64) {
+        let because = Because { code: finding.code(), subject: finding.subject.clone() };
+        match self.actions.iter_mut().find(|action| action.kind == kind) {
+            Some(action) => action.add(because, &finding.blast),
+            None => {
+                let blast = finding.blast.clone();
+                self.actions.push(Action { kind, because: vec![because], blast, write_bytes, pull_bytes });
+            }
+        }
+    }
+
+    fn refuse(&mut self, finding: &Finding, why: Why) {
+        let (code, subject) = (finding.code(), finding.subject.clone());
+        self.refusals.push(Refusal { code, subject, why });
+    }
+
+    fn finish(self, options: &RepairOptions) -> RepairPlan {
+        let (mut actions, others): (Vec<_>, Vec<_>) =
+            self.actions.into_iter().partition(|action| options.wants(action.kind.verb()));
+        actions.sort_by_cached_key(|action| (action.kind.verb(), action.kind.clone()));
+        let mut refusals = self.refusals;
+        for action in others {
+            let verb = action.kind.verb();
+            let left = action.because.into_iter();
+            refusals.extend(left.map(|Because { code, subject }| Refusal {
+                code,
+                subject,
+                why: Why::NotAsked { verb },
+            }));
+        }
+        RepairPlan { actions, refusals }
+    }
+}
+
+struct Planner<'a> {
+    checked: &'a Checked,
+    available: &'a Available,
+    options: &'a RepairOptions,
+    held: Held<'a>,
+    mode: Mode,
+}
+
+impl Planner<'_> {
+    fn decide(&self, finding: &Finding, draft: &mut Draft) -> Result<(), Why> {
+        match finding.code() {
+            Code::BlobMissing
+            | Code::BlobDigestMismatch
+            | Code::BlobSizeMismatch
+            | Code::BlobNotRegular
+            | Code::BlobUnreadable => self.blob(finding, draft),
+            Code::ImageTargetMissing | Code::ImageConfigMissing => self.document(finding, draft),
+            Code::SnapshotDiffers | Code::SnapshotFolderMissing | Code::SnapshotUsageDiffers => {
+                self.tree(finding, draft)
+            }
+            Code::SnapshotRowMissing
+            | Code::SnapshotParentMissing
+            | Code::SnapshotParentDiffers
+            | Code::SnapshotChainWrong
+            | Code::SnapshotIdShared => self.evict_snapshot(finding, draft),
+            Code::BlobUnreferencedCorrupt
+            | Code::BlobNameInvalid
+            | Code::IngestStale
+            | Code::SnapshotFolderUnreferenced => self.waste(finding, draft),
+            Code::MetadataUnusable | Code::SnapshotterDatabaseUnusable | Code::BoltPageInvalid => {
+                rebuild(finding, draft)
+            }
+            Code::BlobUnreferenced | Code::BoltMetaInvalid | Code::LabelWrong => Err(Why::HealsItself),
+            Code::ManifestUnparsable | Code::LayerDiffIdMismatch | Code::LayerInvalid => Err(Why::MadeWrong),
+            Code::PathUnreadable => Err(Why::Medium),
+            Code::ContainerSnapshotMissing => Err(Why::ByHand),
+            _ => Err(Why::ByHand),
+        }
+    }
+}
+
+fn rebuild(finding: &Finding, draft: &mut Draft) -> Result<(), Why> {
+    let database = match &finding.subject {
+        Subject::Database { path } | Subject::Record { database: path, .. } => path.clone(),
+        _ => return Err(Why::ByHand),
+    };
+    if let FindingKind::MetadataUnusable { why: crate::finding::Unusable::NotRegular { .. }, .. } =
+        finding.kind
+    {
+        return Err(Why::ByHand);
+    }
+    draft.act(finding, ActionKind::Rebuild { database }, 0, 0);
+    Ok(())
+}
