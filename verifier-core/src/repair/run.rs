@@ -100,6 +100,14 @@ impl<'a> Run<'a> {
         self.next.to_string().into()
     }
 
+    /// Deletes a file among the items that this run made and did not place.
+    ///
+    /// # Errors
+    /// What `unlink(2)` reports.
+    pub fn discard(&self, item: &OsStr) -> io::Result<()> {
+        self.items.remove_file(item)
+    }
+
     /// Notes which action the next steps belong to.
     ///
     /// # Errors

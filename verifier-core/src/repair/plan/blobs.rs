@@ -42,11 +42,7 @@ impl Planner<'_> {
             FindingKind::ImageConfigMissing { config, .. } => config,
             _ => return Err(Why::ByHand),
         };
-        if let Some((source, size_bytes)) = self.available.get(digest) {
-            let kind = ActionKind::Replace { digest: digest.clone(), source: source.into() };
-            draft.act(finding, kind, size_bytes, 0);
-            return Ok(());
-        }
+        // Without a record, bytes in its place would not be seen: only a pull makes the record, and adopts what is there.
         self.forget_images(finding, self.size_of(digest), draft)
     }
 
