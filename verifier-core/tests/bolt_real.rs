@@ -16,7 +16,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use bbolt_rs::{Bolt, BucketApi, BucketImpl, BucketRwApi, DbApi, DbRwAPI, TxApi, TxRwRefApi};
-use bolt_support::{Random, ask, healthy, oracle, text};
+use bolt_support::{Random, ask, bbolt_rs_dump, golden_databases, healthy, oracle};
 use verifier_core::bolt::{Database, MetaFault, Visitor, consistent};
 
 const KINDS: [&str; 8] = ["empty", "small", "churn", "emptied", "inline", "big", "deep", "backup"];
@@ -79,24 +79,6 @@ fn reads_a_freelist_of_more_than_65535_pages() {
     same_as_go(oracle, &file, "freelist");
 }
 
-/// The databases of the golden stores, as they came from real containerds.
-fn golden_databases() -> Vec<(String, Vec<u8>)> {
-    let mut databases = Vec::new();
-    for name in testdata::golden::names().iter().chain([&testdata::golden::INTERRUPTED]) {
-        let folder = tempfile::tempdir().unwrap();
-        testdata::golden::unpack(name, folder.path()).unwrap();
-        for entry in std::fs::read_dir(folder.path()).unwrap() {
-            for file in ["meta.db", "metadata.db"] {
-                let path = entry.as_ref().unwrap().path().join(file);
-                if let Ok(bytes) = std::fs::read(&path) {
-                    databases.push((format!("{name} {}", path.display()), bytes));
-                }
-            }
-        }
-    }
-    databases
-}
-
 #[test]
 fn reads_the_databases_of_real_containerds() {
     let databases = golden_databases();
@@ -110,42 +92,6 @@ fn reads_the_databases_of_real_containerds() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), bytes).unwrap();
         same_as_go(oracle, file.path(), what);
-    }
-}
-
-/// What bbolt-rs reads, in the oracle's words.
-fn bbolt_rs_dump(file: &Path) -> String {
-    let db = Bolt::open_ro(file).unwrap();
-    let mut text = String::new();
-    db.view(|tx| {
-        let names: Vec<Vec<u8>> = tx.iter_buckets().map(|(name, _)| name.to_vec()).collect();
-        for name in names {
-            bbolt_rs_bucket(&mut text, "", &name, &tx.bucket(&name).unwrap());
-        }
-        Ok(())
-    })
-    .unwrap();
-    text
-}
-
-#[expect(deprecated, reason = "the iterators need one more lifetime than a recursion can give them")]
-fn bbolt_rs_bucket(out: &mut String, parent: &str, name: &[u8], bucket: &BucketImpl<'_, '_>) {
-    let path = format!("{parent}/{}", text(name));
-    writeln!(out, "bucket {path} {}", bucket.sequence()).unwrap();
-    let mut keys = Vec::new();
-    bucket
-        .for_each(|key, value| {
-            keys.push((key.to_vec(), value.map(<[u8]>::to_vec)));
-            Ok(())
-        })
-        .unwrap();
-    for (key, value) in keys {
-        match value {
-            Some(value) => {
-                writeln!(out, "key {path}/ {} {}", text(&key), text(&value)).unwrap();
-            }
-            None => bbolt_rs_bucket(out, &path, &key, &bucket.bucket(&key).unwrap()),
-        }
     }
 }
 

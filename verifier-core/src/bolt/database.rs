@@ -9,7 +9,7 @@ use super::{Meta, MetaFault, Pgid, ReadAt};
 use crate::io::read_full_at as read_full;
 
 /// Most pages that are ever looked at: 64 GiB of the usual size. A sparse file costs its author nothing, and us a bit per page.
-const MAX_PAGES: Pgid = 1 << 24;
+pub(super) const MAX_PAGES: Pgid = 1 << 24;
 /// The page size that is assumed where no meta page tells it.
 const USUAL_PAGE_SIZE: u32 = 4096;
 
@@ -131,6 +131,11 @@ impl<'a> Database<'a> {
     /// Whether both meta pages still have the very same bytes.
     pub(super) fn still_current(&self) -> bool {
         self.raw == Slots::read(self.source)
+    }
+
+    /// The same file as a meta page sees it that is not written yet.
+    pub(super) fn with(&self, meta: Meta) -> io::Result<Self> {
+        Ok(Self { meta, file_bytes: self.source.len()?, ..self.clone() })
     }
 
     /// The same database over other bytes: a copy of this one's file.

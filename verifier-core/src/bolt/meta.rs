@@ -1,7 +1,7 @@
 //! The two meta pages: what a transaction says about the file (table in [`crate::bolt`]).
 
 use super::Pgid;
-use super::page::{u32_at, u64_at};
+use super::page::{META, set, u32_at, u64_at};
 
 /// Bytes of a meta page that mean something: header, fields, checksum.
 pub(super) const META_BYTES: usize = 80;
@@ -75,6 +75,24 @@ impl Meta {
     /// Reads a meta page from its first [`META_BYTES`] bytes.
     pub(super) fn parse(page: &[u8]) -> Result<Self, MetaFault> {
         Self::fields(page).ok_or(MetaFault::PastEnd)?
+    }
+
+    /// The first bytes of the meta page in `slot`, which stands at the page of that number.
+    pub(super) fn page(&self, slot: Pgid) -> [u8; META_BYTES] {
+        let mut page = [0; META_BYTES];
+        set(&mut page, 0, &slot.to_le_bytes());
+        set(&mut page, 8, &META.to_le_bytes());
+        set(&mut page, 16, &MAGIC.to_le_bytes());
+        set(&mut page, 20, &VERSION.to_le_bytes());
+        set(&mut page, 24, &self.page_size.to_le_bytes());
+        set(&mut page, 32, &self.root.to_le_bytes());
+        set(&mut page, 40, &self.sequence.to_le_bytes());
+        set(&mut page, 48, &self.freelist.unwrap_or(NOT_SYNCED).to_le_bytes());
+        set(&mut page, 56, &self.high_water.to_le_bytes());
+        set(&mut page, 64, &self.txid.to_le_bytes());
+        let checksum = fnv1a_64(page.get(16..72).unwrap_or_default());
+        set(&mut page, 72, &checksum.to_le_bytes());
+        page
     }
 
     fn fields(page: &[u8]) -> Option<Result<Self, MetaFault>> {

@@ -1,4 +1,4 @@
-//! The bolt file format: a bounds-checked, total reader of databases that may be damaged.
+//! The bolt file format: a bounds-checked, total reader of databases that may be damaged, and the one way to write them.
 //!
 //! Everything here takes any bytes and answers with data or with a typed fault: no mmap, no `unsafe`, no panic,
 //! every page read at most once, memory bounded by the nodes of one path of the tree.
@@ -6,6 +6,8 @@
 //! * [`Database::open`] reads the two meta pages; [`Database::walk`] does every check in one streaming pass and
 //!   hands each bucket and key to a [`Visitor`] on the way.
 //! * [`consistent`] gives a view of a file that a running containerd writes to.
+//! * [`commit`] applies [`Edits`] as one transaction and returns those that undo it; [`rewrite`] leaves the damaged part of
+//!   a database behind; [`build`] makes a new one. All of them write new pages only, and then one meta page.
 //!
 //! # Format
 //!
@@ -54,12 +56,17 @@
 //! Sources: etcd-io/bbolt v1.3.6 `page.go`, `node.go`, `bucket.go`, `freelist.go`, `db.go` (meta), `tx.go` (Check, WriteTo,
 //! commitFreelist); v1.4.0 `internal/common` and `db.go` `getPageSize` for the probing of meta page 1.
 
+mod commit;
 mod database;
+mod edit;
 mod fault;
 mod freelist;
 mod load;
+mod merge;
 mod meta;
 mod node;
+mod output;
+mod overlay;
 mod page;
 mod page_set;
 #[cfg(test)]
@@ -67,9 +74,12 @@ mod tests;
 mod tree;
 mod view;
 mod walk;
+mod write;
 
 pub use crate::io::ReadAt;
+pub use commit::{CommitError, CommitFile, Committed, Keep, build, commit, rewrite};
 pub use database::{Database, OpenError};
+pub use edit::{Edit, Edits};
 pub use fault::{FaultKind, PageFault};
 pub use meta::{Meta, MetaFault};
 pub use view::{ViewError, consistent};

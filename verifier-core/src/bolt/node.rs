@@ -4,7 +4,7 @@ use super::FaultKind;
 use super::page::{BUCKET, ELEMENT_BYTES, HEADER_BYTES, Node};
 
 /// The longest key that bolt's `Put` takes. Bucket names are not limited.
-const MAX_KEY_BYTES: u32 = 32768;
+pub(super) const MAX_KEY_BYTES: u32 = 32768;
 
 /// What the surroundings of a node say about it.
 #[derive(Clone, Copy, Debug)]

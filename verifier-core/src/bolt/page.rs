@@ -123,3 +123,10 @@ pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 pub(super) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
+
+/// Puts a field's bytes at its offset in a header, an element or a meta page, whose size is fixed.
+pub(super) fn set(to: &mut [u8], offset: usize, field: &[u8]) {
+    if let Some(to) = to.get_mut(offset..offset + field.len()) {
+        to.copy_from_slice(field);
+    }
+}

@@ -7,12 +7,15 @@
     reason = "a test helper, of which each test file uses a part"
 )]
 
+pub(crate) mod model;
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use bbolt_rs::{Bolt, BucketApi, BucketImpl, DbApi, TxApi};
 use sha2::{Digest as _, Sha256};
 use verifier_core::bolt::{Database, Visitor, Walk};
 
@@ -172,5 +175,59 @@ impl Random {
     /// Below `limit`.
     pub(crate) fn below(&mut self, limit: usize) -> usize {
         (self.next() % limit as u64) as usize
+    }
+}
+
+/// The databases of the golden stores, as they came from real containerds.
+pub(crate) fn golden_databases() -> Vec<(String, Vec<u8>)> {
+    let mut databases = Vec::new();
+    for name in testdata::golden::names().iter().chain([&testdata::golden::INTERRUPTED]) {
+        let folder = tempfile::tempdir().unwrap();
+        testdata::golden::unpack(name, folder.path()).unwrap();
+        for entry in std::fs::read_dir(folder.path()).unwrap() {
+            for file in ["meta.db", "metadata.db"] {
+                let path = entry.as_ref().unwrap().path().join(file);
+                if let Ok(bytes) = std::fs::read(&path) {
+                    databases.push((format!("{name} {}", path.display()), bytes));
+                }
+            }
+        }
+    }
+    databases
+}
+
+/// What bbolt-rs reads, in the oracle's words.
+pub(crate) fn bbolt_rs_dump(file: &Path) -> String {
+    let db = Bolt::open_ro(file).unwrap();
+    let mut text = String::new();
+    db.view(|tx| {
+        let names: Vec<Vec<u8>> = tx.iter_buckets().map(|(name, _)| name.to_vec()).collect();
+        for name in names {
+            bbolt_rs_bucket(&mut text, "", &name, &tx.bucket(&name).unwrap());
+        }
+        Ok(())
+    })
+    .unwrap();
+    text
+}
+
+#[expect(deprecated, reason = "the iterators need one more lifetime than a recursion can give them")]
+fn bbolt_rs_bucket(out: &mut String, parent: &str, name: &[u8], bucket: &BucketImpl<'_, '_>) {
+    let path = format!("{parent}/{}", text(name));
+    writeln!(out, "bucket {path} {}", bucket.sequence()).unwrap();
+    let mut keys = Vec::new();
+    bucket
+        .for_each(|key, value| {
+            keys.push((key.to_vec(), value.map(<[u8]>::to_vec)));
+            Ok(())
+        })
+        .unwrap();
+    for (key, value) in keys {
+        match value {
+            Some(value) => {
+                writeln!(out, "key {path}/ {} {}", text(&key), text(&value)).unwrap();
+            }
+            None => bbolt_rs_bucket(out, &path, &key, &bucket.bucket(&key).unwrap()),
+        }
     }
 }
