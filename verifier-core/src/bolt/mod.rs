@@ -5,6 +5,7 @@
 //!
 //! * [`Database::open`] reads the two meta pages; [`Database::walk`] does every check in one streaming pass and
 //!   hands each bucket and key to a [`Visitor`] on the way.
+//! * [`Database::salvage`] visits what no page leads to any more: what lies below a damaged page, and former states.
 //! * [`consistent`] gives a view of a file that a running containerd writes to.
 //!
 //! # Format
@@ -62,6 +63,7 @@ mod meta;
 mod node;
 mod page;
 mod page_set;
+mod salvage;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -70,8 +72,9 @@ mod walk;
 
 pub use crate::io::ReadAt;
 pub use database::{Database, OpenError};
-pub use fault::{FaultKind, PageFault};
+pub use fault::{FaultKind, Hides, KeyRange, PageFault};
 pub use meta::{Meta, MetaFault};
+pub use salvage::{Found, Salvaged, Salvager, Standing, Stray};
 pub use view::{ViewError, consistent};
 pub use walk::{Visitor, Walk};
 
