@@ -7,7 +7,7 @@ use crate::device::Device;
 use crate::event::{Event, Interrupt, Observer, Phase};
 use crate::finding::{Code, Finding, Subject};
 use crate::plan::Plan;
-use crate::report::{Depth, Mode, Reason, Report, Unverified};
+use crate::report::{DatabaseReport, Depth, Mode, Reason, Report, Unverified};
 use crate::scan::{Inventory, scan};
 use crate::store::Store;
 use crate::verify::{Candidate, Examination, examine};
@@ -138,7 +138,9 @@ pub fn look(
     }
     let (root, mode, depth) = (store.root().into(), inventory.mode, options.depth);
     let device = Device::of(store.root());
-    let report = Report { root, device, mode, depth, findings, coverage, elapsed: start.elapsed() };
+    let databases = DatabaseReport::all(&inventory);
+    let report =
+        Report { root, device, mode, depth, findings, coverage, databases, elapsed: start.elapsed() };
     Ok(Checked { report, inventory, plan })
 }
 

@@ -3,7 +3,8 @@
 use std::io;
 
 use super::meta::{META_BYTES, PAGE_SIZES};
-use super::page::{Header, u32_at};
+use super::page::{BRANCH, HEADER_BYTES, Header, LEAF, u32_at};
+use super::salvage::{Salvaged, Salvager, salvage};
 use super::walk::{Visitor, Walk, walk};
 use super::{Meta, MetaFault, Pgid, ReadAt};
 use crate::io::read_full_at as read_full;
@@ -85,6 +86,21 @@ impl<'a> Database<'a> {
         Ok(Self { source, file_bytes, meta, slot, metas, raw })
     }
 
+    /// A file without a usable meta page, for [`salvage`](Self::salvage) only: its root is unknown, a walk finds nothing.
+    /// `None` if its second page is not where any page size would put it.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn without_meta(source: &'a dyn ReadAt) -> io::Result<Option<Self>> {
+        let raw = Slots::read(source);
+        let file_bytes = source.len()?;
+        let Some(page_size) = size_of_pages(source)? else { return Ok(None) };
+        let high_water = file_bytes / u64::from(page_size);
+        let meta = Meta { page_size, root: 0, sequence: 0, freelist: None, high_water, txid: 0 };
+        Ok(Some(Self { source, file_bytes, meta, slot: 0, metas: raw.metas(), raw }))
+    }
+
     /// Both meta pages as found. One that is not valid does not stop containerd: it silently uses the other.
     pub fn metas(&self) -> &[Result<Meta, MetaFault>; 2] {
         &self.metas
@@ -107,6 +123,17 @@ impl<'a> Database<'a> {
         Some(Self { meta, slot, ..self.clone() })
     }
 
+    /// The transaction that wrote meta page `slot`, which is not valid, where that can be told: the one before or the one
+    /// after that of the page in use.
+    pub fn claimed_txid(&self, slot: usize) -> Option<u64> {
+        Meta::claimed_txid(self.raw.slots.get(slot)?.as_ref().ok()?, self.meta.txid)
+    }
+
+    /// The same file with the root bucket at page `root`: to read an older state, or one that no meta page leads to.
+    pub fn at_root(&self, root: Pgid) -> Self {
+        Self { meta: Meta { root, ..self.meta }, ..self.clone() }
+    }
+
     /// The file's length in bytes when it was opened.
     pub fn file_bytes(&self) -> u64 {
         self.file_bytes
@@ -116,6 +143,12 @@ impl<'a> Database<'a> {
     /// read is a fault of that page, and its siblings are still visited.
     pub fn walk(&self, visitor: &mut dyn Visitor) -> Walk {
         walk(self, visitor)
+    }
+
+    /// Visits what no page of the tree leads to any more and still decodes: pages below one that is damaged, and pages of
+    /// former states. Takes a walk of its own to tell which those are.
+    pub fn salvage(&self, salvager: &mut dyn Salvager) -> Salvaged {
+        salvage(self, salvager)
     }
 
     /// The pages that can be referred to and are in the file as a whole: at most this many are ever read.
@@ -196,6 +229,30 @@ fn probe(source: &dyn ReadAt) -> Option<u32> {
         let meta = read_slot(source, *size).and_then(|bytes| Meta::parse(&bytes));
         meta.is_ok_and(|meta| meta.page_size == *size)
     })
+}
+
+/// Pages whose headers are compared to tell the page size.
+const PAGES_PROBED: u64 = 64;
+
+/// The page size with which most of the first pages have their own number in their header.
+fn size_of_pages(source: &dyn ReadAt) -> io::Result<Option<u32>> {
+    let sizes = std::iter::successors(Some(*PAGE_SIZES.start()), |size| size.checked_mul(2))
+        .take_while(|size| PAGE_SIZES.contains(size));
+    let mut best = (0, None);
+    for size in sizes {
+        let mut right = 0;
+        for pgid in 2..PAGES_PROBED {
+            let mut page = [0; HEADER_BYTES];
+            let whole = read_full(source, &mut page, pgid * u64::from(size))? == page.len();
+            let header = Header::read(&page).filter(|header| whole && header.id == pgid);
+            right += u32::from(header.is_some_and(|header| header.flags & (BRANCH | LEAF) != 0));
+        }
+        // Of several that go equally well, the larger: its pages are a part of those of the smaller.
+        if right > 0 && right >= best.0 {
+            best = (right, Some(size));
+        }
+    }
+    Ok(best.1)
 }
 
 /// The page size that a page 0 with some other fault states.

@@ -11,8 +11,75 @@ pub struct PageFault {
     pub path: Vec<Vec<u8>>,
     /// Whether it is the inline page of the bucket `path`, which lies within page `pgid`.
     pub inline: bool,
+    /// The keys of the bucket that the page would hold; of a reference that leads nowhere, those that it led to.
+    pub range: KeyRange,
+    /// What could not be visited because of it.
+    pub hides: Hides,
     /// What is wrong.
     pub kind: FaultKind,
+}
+
+/// Keys of one bucket, as far as the branch pages above bound them. Nothing else is known of what a lost page held.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyRange {
+    /// The least key; `None`: the bucket's first.
+    pub from: Option<Vec<u8>>,
+    /// Every key is smaller; `None`: up to the bucket's last.
+    pub to: Option<Vec<u8>>,
+}
+
+impl KeyRange {
+    /// Whether `key` lies in the range.
+    #[must_use]
+    pub fn contains(&self, key: &[u8]) -> bool {
+        self.from.as_deref().is_none_or(|from| from <= key) && self.to.as_deref().is_none_or(|to| key < to)
+    }
+}
+
+/// What a fault hides from a walk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(tag = "what", rename_all = "kebab-case")]
+pub enum Hides {
+    /// Nothing: the rule that was broken costs no key.
+    #[default]
+    Nothing,
+    /// Elements of this page; each is a key with its value, or a bucket with all that is in it.
+    Elements {
+        /// How many the page claims to have.
+        claimed: u64,
+        /// How many of them were visited.
+        read: u64,
+    },
+    /// All that the page or the reference led to; how much that is cannot be told.
+    Unknown,
+}
+
+/// Where a fault is.
+#[derive(Clone, Copy)]
+pub(super) struct At<'p> {
+    pub(super) pgid: Pgid,
+    pub(super) path: &'p [Vec<u8>],
+    pub(super) inline: bool,
+    pub(super) range: (Option<&'p [u8]>, Option<&'p [u8]>),
+    pub(super) hides: Hides,
+}
+
+impl<'p> At<'p> {
+    /// A page that is no bucket's.
+    pub(super) fn page(pgid: Pgid) -> Self {
+        Self::bucket(pgid, &[])
+    }
+
+    /// A page of the bucket `path`.
+    pub(super) fn bucket(pgid: Pgid, path: &'p [Vec<u8>]) -> Self {
+        Self { pgid, path, inline: false, range: (None, None), hides: Hides::Nothing }
+    }
+
+    fn bytes(&self) -> usize {
+        // The vectors' own size counts: a path of a thousand one-letter names is not cheap either.
+        let path = self.path.iter().map(|name| name.len() + size_of::<Vec<u8>>()).sum::<usize>();
+        path + self.range.0.map_or(0, <[u8]>::len) + self.range.1.map_or(0, <[u8]>::len)
+    }
 }
 
 /// The kinds of faults. Offsets and sizes are bytes, counted from the node's first byte; indexes count elements from 0.
@@ -205,7 +272,7 @@ impl FaultKind {
 
 /// Most faults that a walk keeps.
 pub(super) const MAX_FAULTS: usize = 1000;
-/// Most bytes of bucket paths that the kept faults hold together.
+/// Most bytes of bucket paths and keys that the kept faults hold together.
 const MAX_PATH_BYTES: usize = 1 << 20;
 
 /// Collects faults up to a bound, and counts the rest.
@@ -217,15 +284,29 @@ pub(super) struct Faults {
 }
 
 impl Faults {
-    pub(super) fn push(&mut self, pgid: Pgid, path: &[Vec<u8>], inline: bool, kind: FaultKind) {
-        // The vectors' own size counts: a path of a thousand one-letter names is not cheap either.
-        let bytes: usize = path.iter().map(|name| name.len() + size_of::<Vec<u8>>()).sum();
+    pub(super) fn push(&mut self, at: At<'_>, kind: FaultKind) {
+        let bytes = at.bytes();
         if self.kept.len() >= MAX_FAULTS || self.path_bytes.saturating_add(bytes) > MAX_PATH_BYTES {
             self.omitted = self.omitted.saturating_add(1);
             return;
         }
         self.path_bytes += bytes;
-        self.kept.push(PageFault { pgid, path: path.to_vec(), inline, kind });
+        let (from, to) = at.range;
+        let range = KeyRange { from: from.map(<[u8]>::to_vec), to: to.map(<[u8]>::to_vec) };
+        let At { pgid, path, inline, hides, .. } = at;
+        self.kept.push(PageFault { pgid, path: path.to_vec(), inline, range, hides, kind });
+    }
+
+    /// How many there were.
+    pub(super) fn count(&self) -> u64 {
+        self.omitted.saturating_add(self.kept.len() as u64)
+    }
+
+    /// Says of the faults since the first `mark`, all of one page, what they hide.
+    pub(super) fn hide(&mut self, mark: usize, hides: Hides) {
+        for fault in self.kept.iter_mut().skip(mark) {
+            fault.hides = if fault.kind == FaultKind::ListedFree { Hides::Nothing } else { hides };
+        }
     }
 }
 
@@ -237,7 +318,7 @@ mod tests {
     fn keeps_a_bounded_number_and_counts_the_rest() {
         let mut faults = Faults::default();
         for pgid in 0..1005 {
-            faults.push(pgid, &[], false, FaultKind::Empty);
+            faults.push(At::page(pgid), FaultKind::Empty);
         }
         assert_eq!((faults.kept.len(), faults.omitted), (MAX_FAULTS, 5));
     }
@@ -247,7 +328,7 @@ mod tests {
         let mut faults = Faults::default();
         let path = vec![vec![b'x'; 32768]; 16];
         for pgid in 0..10 {
-            faults.push(pgid, &path, false, FaultKind::Empty);
+            faults.push(At::bucket(pgid, &path), FaultKind::Empty);
         }
         assert_eq!((faults.kept.len(), faults.omitted), (1, 9));
     }

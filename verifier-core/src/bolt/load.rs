@@ -161,7 +161,8 @@ impl<'a> Pages<'a> {
         }
     }
 
-    fn read(&mut self, pgid: Pgid) -> Result<Bytes<'a>, FaultKind> {
+    /// Reads one page, as it is.
+    pub(super) fn read(&mut self, pgid: Pgid) -> Result<Bytes<'a>, FaultKind> {
         if let Some(all) = self.source.as_bytes() {
             return self.borrow(all, pgid, 1);
         }

@@ -95,6 +95,21 @@ impl Meta {
         page
     }
 
+    /// The transaction that a page which fails its checksum was written by, if it is `txid` + 1 or `txid` - 1. When only that
+    /// number is damaged, the checksum tells the right one.
+    pub(super) fn claimed_txid(page: &[u8; META_BYTES], txid: u64) -> Option<u64> {
+        if Self::parse(page).err().is_some_and(|fault| !matches!(fault, MetaFault::Checksum { .. })) {
+            return None;
+        }
+        let near = [txid.checked_sub(1), txid.checked_add(1)].into_iter().flatten();
+        let with = |txid: u64| {
+            let (before, rest) = page.split_at_checked(64)?;
+            Self::parse(&[before, &txid.to_le_bytes(), rest.get(8..)?].concat()).ok()
+        };
+        let proved = near.clone().find(|txid| with(*txid).is_some());
+        proved.or_else(|| near.into_iter().find(|txid| u64_at(page, 64) == Some(*txid)))
+    }
+
     fn fields(page: &[u8]) -> Option<Result<Self, MetaFault>> {
         let (magic, version, page_size) = (u32_at(page, 16)?, u32_at(page, 20)?, u32_at(page, 24)?);
         let (actual, expected) = (u64_at(page, 72)?, fnv1a_64(page.get(16..72)?));

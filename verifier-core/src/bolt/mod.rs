@@ -5,6 +5,7 @@
 //!
 //! * [`Database::open`] reads the two meta pages; [`Database::walk`] does every check in one streaming pass and
 //!   hands each bucket and key to a [`Visitor`] on the way.
+//! * [`Database::salvage`] visits what no page leads to any more: what lies below a damaged page, and former states.
 //! * [`consistent`] gives a view of a file that a running containerd writes to.
 //! * [`commit`] applies [`Edits`] as one transaction and returns those that undo it; [`rewrite`] leaves the damaged part of
 //!   a database behind; [`build`] makes a new one. All of them write new pages only, and then one meta page.
@@ -69,6 +70,7 @@ mod output;
 mod overlay;
 mod page;
 mod page_set;
+mod salvage;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -80,8 +82,9 @@ pub use crate::io::ReadAt;
 pub use commit::{CommitError, CommitFile, Committed, Keep, build, commit, rewrite};
 pub use database::{Database, OpenError};
 pub use edit::{Edit, Edits};
-pub use fault::{FaultKind, PageFault};
+pub use fault::{FaultKind, Hides, KeyRange, PageFault};
 pub use meta::{Meta, MetaFault};
+pub use salvage::{Found, Salvaged, Salvager, Standing, Stray};
 pub use view::{ViewError, consistent};
 pub use walk::{Visitor, Walk};
 

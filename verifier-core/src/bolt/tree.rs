@@ -1,6 +1,6 @@
 //! The tree below the root bucket, with an explicit stack: pages, nested buckets, inline buckets.
 
-use super::fault::Faults;
+use super::fault::{At, Faults, Hides};
 use super::load::{Bytes, Loaded, Pages};
 use super::node::{self, Expected};
 use super::page::{BRANCH, BUCKET, Element, HEADER_BYTES, Header, LEAF, Node, u64_at};
@@ -21,6 +21,8 @@ pub(super) struct Tree<'w, 'a> {
     /// The nodes above the current one.
     stack: Vec<Frame<'a>>,
     stack_bytes: u64,
+    /// Pages that break any rule are not visited at all.
+    strict: bool,
 }
 
 /// A node that is being worked on.
@@ -67,14 +69,34 @@ impl<'w, 'a> Tree<'w, 'a> {
         out: &'w mut Walk,
         visitor: &'w mut dyn Visitor,
     ) -> Self {
-        Self { pages, faults, out, visitor, path: Path::default(), stack: Vec::new(), stack_bytes: 0 }
+        Self {
+            pages,
+            faults,
+            out,
+            visitor,
+            path: Path::default(),
+            stack: Vec::new(),
+            stack_bytes: 0,
+            strict: false,
+        }
+    }
+
+    /// Visits no page that breaks a rule: for pages that nothing vouches for.
+    pub(super) fn strict(self) -> Self {
+        Self { strict: true, ..self }
     }
 
     pub(super) fn run(&mut self, db: &Database<'a>) {
         let target = db.meta().root;
-        if self.in_range(db.slot() as Pgid, 0, target) {
-            self.descend(Child { target, lower: None, upper: None, root: true, bucket: false });
+        match self.out_of_range(0, target) {
+            Some(fault) => self.lose(db.slot() as Pgid, (None, None), fault),
+            None => self.below(target),
         }
+    }
+
+    /// Visits the page `target`, as the root page of a bucket, and all below it.
+    pub(super) fn below(&mut self, target: Pgid) {
+        self.descend(Child { target, lower: None, upper: None, root: true, bucket: false });
         while let Some(mut frame) = self.stack.pop() {
             if self.visitor.interrupted() {
                 (self.out.interrupted, self.out.complete) = (true, false);
@@ -99,24 +121,18 @@ impl<'w, 'a> Tree<'w, 'a> {
         }
     }
 
-    fn fault(&mut self, pgid: Pgid, kind: FaultKind) {
-        self.faults.push(pgid, self.path.names(), false, kind);
-    }
-
-    /// Reports a fault that hides something.
-    fn lose(&mut self, pgid: Pgid, kind: FaultKind) {
+    /// Reports a fault that hides what the keys of `range` lead to.
+    fn lose(&mut self, pgid: Pgid, range: (Option<&[u8]>, Option<&[u8]>), kind: FaultKind) {
         self.out.complete = false;
-        self.fault(pgid, kind);
+        let at = At { range, hides: Hides::Unknown, ..At::bucket(pgid, self.path.names()) };
+        self.faults.push(at, kind);
     }
 
-    /// Whether `target` can be a page of the tree; reports the reference if not.
-    fn in_range(&mut self, pgid: Pgid, index: u16, target: Pgid) -> bool {
+    /// The fault of a reference to `target`, if that cannot be a page of the tree.
+    fn out_of_range(&self, index: u16, target: Pgid) -> Option<FaultKind> {
         let high_water = self.pages.high_water;
         let good = (2..high_water).contains(&target);
-        if !good {
-            self.lose(pgid, FaultKind::Reference { index, target, high_water });
-        }
-        good
+        (!good).then_some(FaultKind::Reference { index, target, high_water })
     }
 
     fn enter(&mut self, name: &[u8], sequence: u64) {
@@ -148,8 +164,11 @@ impl<'w, 'a> Tree<'w, 'a> {
 
     fn load(&mut self, child: &Child) -> Option<Frame<'a>> {
         let pgid = child.target;
-        let path = self.path.names();
-        let mut report = |kind| self.faults.push(pgid, path, false, kind);
+        let key = |place: Option<KeyPlace>| place.and_then(|key| resolve(&self.stack, &key));
+        let range = (key(child.lower), key(child.upper));
+        let at = At { range, hides: Hides::Unknown, ..At::bucket(pgid, self.path.names()) };
+        let (mark, count) = (self.faults.kept.len(), self.faults.count());
+        let mut report = |kind| self.faults.push(at, kind);
         if self.stack.len() >= MAX_DEPTH {
             report(FaultKind::TooDeep { limit: MAX_DEPTH as u64 });
             return None;
@@ -160,17 +179,19 @@ impl<'w, 'a> Tree<'w, 'a> {
         if node.count == 0 && !(node.leaf && child.root) {
             report(FaultKind::Empty);
         }
-        let expected = Expected {
-            lower: child.lower.and_then(|key| resolve(&self.stack, &key)),
-            upper: child.upper.and_then(|key| resolve(&self.stack, &key)),
-            page_size: Some(self.pages.page_size()),
-        };
+        let (lower, upper) = range;
+        let expected = Expected { lower, upper, page_size: Some(self.pages.page_size()) };
         let sound = node::check(&node, &expected, &mut |kind| {
             if !cut {
                 report(kind);
             }
         });
         self.out.complete &= sound;
+        self.faults.hide(mark, hides(&node, sound));
+        if self.strict && self.faults.count() > count {
+            return None;
+        }
+        self.out.pages_read += header.pages();
         let (leaf, count) = (node.leaf, node.count);
         let elements = Elements::new(sound);
         Some(Frame { pgid, bytes, leaf, count, elements, upper: child.upper, bucket: child.bucket })
@@ -185,10 +206,16 @@ impl<'w, 'a> Tree<'w, 'a> {
             frame.elements.next += 1;
             let (root, bucket) = (false, false);
             if frame.elements.sound {
-                if !self.in_range(frame.pgid, index, element.child) {
+                let next = frame.node().element(frame.elements.next);
+                if let Some(fault) = self.out_of_range(index, element.child) {
+                    let above = || resolve(&self.stack, &frame.upper?);
+                    let to = next.map_or_else(above, |next| frame.node().key(&next));
+                    let range = (frame.node().key(&element), to);
+                    let at = At { range, hides: Hides::Unknown, ..At::bucket(frame.pgid, self.path.names()) };
+                    self.out.complete = false;
+                    self.faults.push(at, fault);
                     continue;
                 }
-                let next = frame.node().element(frame.elements.next);
                 let upper = next.map_or(frame.upper, |element| Some(KeyPlace { depth, element }));
                 let lower = Some(KeyPlace { depth, element });
                 return Some(Child { target: element.child, lower, upper, root, bucket });
@@ -222,13 +249,16 @@ impl<'w, 'a> Tree<'w, 'a> {
         let bytes = value.len() as u64;
         let size = FaultKind::BucketSize { index, bytes };
         let (Some(root), Some(sequence)) = (u64_at(value, 0), u64_at(value, 8)) else {
-            self.lose(pgid, size);
+            self.lose_bucket(pgid, key, size);
             return None;
         };
         if root != 0 && value.len() == BUCKET_BYTES {
-            let good = self.in_range(pgid, index, root);
+            let fault = self.out_of_range(index, root);
+            if let Some(fault) = fault {
+                self.lose_bucket(pgid, key, fault);
+            }
             self.enter(key, sequence);
-            if good {
+            if fault.is_none() {
                 return Some(root);
             }
             self.leave();
@@ -236,11 +266,11 @@ impl<'w, 'a> Tree<'w, 'a> {
         }
         let page = value.get(BUCKET_BYTES..).unwrap_or_default();
         if root != 0 || page.len() < HEADER_BYTES {
-            self.lose(pgid, size);
+            self.lose_bucket(pgid, key, size);
             return None;
         }
         if page.len() as u64 > u64::from(self.pages.page_size() / 4) {
-            self.fault(pgid, size);
+            self.faults.push(At::bucket(pgid, self.path.names()), size);
         }
         self.enter(key, sequence);
         self.inline(pgid, page);
@@ -248,11 +278,18 @@ impl<'w, 'a> Tree<'w, 'a> {
         None
     }
 
+    /// Reports that nothing of the bucket `key` can be visited: no other key lies before the next possible one.
+    fn lose_bucket(&mut self, pgid: Pgid, key: &[u8], kind: FaultKind) {
+        let next = [key, &[0]].concat();
+        self.lose(pgid, (Some(key), Some(&next)), kind);
+    }
+
     /// Visits the keys of an inline bucket's page.
     fn inline(&mut self, pgid: Pgid, page: &[u8]) {
         let Some(header) = Header::read(page) else { return };
-        let path = self.path.names();
-        let mut report = |kind| self.faults.push(pgid, path, true, kind);
+        let at = At { inline: true, ..At::bucket(pgid, self.path.names()) };
+        let mark = self.faults.kept.len();
+        let mut report = |kind| self.faults.push(at, kind);
         if header.id != 0 {
             report(FaultKind::Id { actual: header.id });
         }
@@ -261,6 +298,7 @@ impl<'w, 'a> Tree<'w, 'a> {
         }
         if header.flags != LEAF {
             report(FaultKind::Flags { expected: LEAF, actual: header.flags });
+            self.faults.hide(mark, Hides::Unknown);
             self.out.complete = false;
             return;
         }
@@ -268,18 +306,35 @@ impl<'w, 'a> Tree<'w, 'a> {
         let expected = Expected { lower: None, upper: None, page_size: None };
         let sound = node::check(&node, &expected, &mut report);
         self.out.complete &= sound;
+        self.faults.hide(mark, hides(&node, sound));
         let mut elements = Elements::new(sound);
         while let Some((index, element)) = elements.next(&node) {
             let (Some(key), Some(value)) = (node.key(&element), node.value(&element)) else { continue };
             if element.flags & BUCKET != 0 {
                 self.out.complete = false;
-                self.faults.push(pgid, self.path.names(), true, FaultKind::BucketInline { index });
+                let at = At { inline: true, hides: Hides::Unknown, ..At::bucket(pgid, self.path.names()) };
+                self.faults.push(at, FaultKind::BucketInline { index });
                 continue;
             }
             self.out.keys += 1;
             self.visitor.value(self.path.names(), key, value);
         }
     }
+}
+
+/// What of a node is not visited. Of a branch node, whose children may be right though their keys are not, nobody knows.
+fn hides(node: &Node<'_>, sound: bool) -> Hides {
+    if sound {
+        return Hides::Nothing;
+    }
+    if !node.leaf {
+        return Hides::Unknown;
+    }
+    let mut elements = Elements::new(false);
+    let whole =
+        std::iter::from_fn(|| elements.next(node)).filter(|(_, element)| node.value(element).is_some());
+    let read = whole.count() as u64;
+    Hides::Elements { claimed: u64::from(node.count), read }
 }
 
 fn resolve<'k>(stack: &'k [Frame<'_>], key: &KeyPlace) -> Option<&'k [u8]> {

@@ -1,6 +1,6 @@
 //! The one pass over everything that a meta page reaches.
 
-use super::fault::Faults;
+use super::fault::{At, Faults};
 use super::load::Pages;
 use super::page::{FREELIST, META};
 use super::tree::Tree;
@@ -42,10 +42,15 @@ pub struct Walk {
     pub faults_omitted: u64,
     /// Pages in use: the meta pages, the freelist, the tree.
     pub pages_reached: u64,
+    /// Pages of the tree that could be read, those included of which only a part makes sense.
+    pub pages_read: u64,
     /// Pages free: listed, or with an unsynced freelist all that are not reached.
     pub pages_free: u64,
-    /// Pages that are in the file, neither reached nor known to be free.
+    /// Pages that are in the file, neither reached nor known to be free: those below a page that is damaged.
     pub pages_lost: u64,
+    /// Whether the freelist tells the free pages from the lost ones; without it, all that are not reached count as free, or
+    /// as lost when there should be a list and it cannot be read.
+    pub freelist_read: bool,
     /// Buckets visited, the root bucket not counted.
     pub buckets: u64,
     /// Keys visited, those of buckets not counted.
@@ -57,6 +62,11 @@ pub struct Walk {
 }
 
 pub(super) fn walk(db: &Database<'_>, visitor: &mut dyn Visitor) -> Walk {
+    walk_pages(db, visitor).0
+}
+
+/// As [`walk`]; and the pages, with what is known of them.
+pub(super) fn walk_pages<'a>(db: &Database<'a>, visitor: &mut dyn Visitor) -> (Walk, Pages<'a>) {
     let mut pages = Pages::new(db);
     let mut faults = Faults::default();
     let mut out = Walk { complete: true, ..Walk::default() };
@@ -65,8 +75,9 @@ pub(super) fn walk(db: &Database<'_>, visitor: &mut dyn Visitor) -> Walk {
     Tree::new(&mut pages, &mut faults, &mut out, visitor).run(db);
     account(&pages, list, &mut faults, &mut out);
     check_length(db, &mut faults);
+    out.freelist_read = list == List::Read;
     (out.faults, out.faults_omitted) = (faults.kept, faults.omitted);
-    out
+    (out, pages)
 }
 
 /// Bolt never looks at a meta page's own header, so one that is wrong hides nothing; but it is damage.
@@ -75,10 +86,10 @@ fn check_meta_pages(db: &Database<'_>, faults: &mut Faults) {
         let Some(header) = meta.is_ok().then(|| db.meta_header(slot)).flatten() else { continue };
         let pgid = slot as Pgid;
         if header.id != pgid {
-            faults.push(pgid, &[], false, FaultKind::Id { actual: header.id });
+            faults.push(At::page(pgid), FaultKind::Id { actual: header.id });
         }
         if header.flags != META {
-            faults.push(pgid, &[], false, FaultKind::Flags { expected: META, actual: header.flags });
+            faults.push(At::page(pgid), FaultKind::Flags { expected: META, actual: header.flags });
         }
     }
 }
@@ -97,10 +108,10 @@ fn read_freelist(db: &Database<'_>, pages: &mut Pages<'_>, faults: &mut Faults) 
     let high_water = db.meta().high_water;
     if !(2..high_water).contains(&pgid) {
         let kind = FaultKind::Reference { index: 0, target: pgid, high_water };
-        faults.push(db.slot() as Pgid, &[], false, kind);
+        faults.push(At::page(db.slot() as Pgid), kind);
         return List::Unreadable;
     }
-    let mut report = |kind| faults.push(pgid, &[], false, kind);
+    let mut report = |kind| faults.push(At::page(pgid), kind);
     let Some(loaded) = pages.load(pgid, FREELIST, 0, &mut report) else { return List::Unreadable };
     let bytes = loaded.bytes.as_slice();
     let whole = freelist::check(bytes, loaded.header.count, high_water, &mut pages.listed, &mut report);
@@ -128,7 +139,7 @@ fn account(pages: &Pages<'_>, list: List, faults: &mut Faults, out: &mut Walk) {
             continue;
         }
         if report && run > 0 {
-            faults.push(pgid - run, &[], false, FaultKind::Unaccounted { pages: run });
+            faults.push(At::page(pgid - run), FaultKind::Unaccounted { pages: run });
         }
         run = 0;
     }
@@ -140,9 +151,9 @@ fn check_length(db: &Database<'_>, faults: &mut Faults) {
     let bytes = db.meta().high_water.saturating_mul(page_size);
     let past_end = |fault: &PageFault| matches!(fault.kind, FaultKind::PastEnd { .. });
     if bytes > file_bytes && !faults.kept.iter().any(past_end) {
-        faults.push(file_bytes / page_size, &[], false, FaultKind::PastEnd { file_bytes });
+        faults.push(At::page(file_bytes / page_size), FaultKind::PastEnd { file_bytes });
     } else if db.readable_pages() < db.meta().high_water && bytes <= file_bytes {
         let limit = db.readable_pages() * page_size;
-        faults.push(db.readable_pages(), &[], false, FaultKind::TooLarge { bytes, limit });
+        faults.push(At::page(db.readable_pages()), FaultKind::TooLarge { bytes, limit });
     }
 }

@@ -5,6 +5,7 @@
 mod fixture;
 mod meta;
 mod node;
+mod salvage;
 mod tree;
 mod view;
 
