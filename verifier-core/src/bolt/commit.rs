@@ -57,6 +57,9 @@ impl CommitFile for fs::File {
 /// Asked for each value of a damaged database (path, key, value): whether it means something.
 pub type Keep<'k> = dyn Fn(&[Vec<u8>], &[u8], &[u8]) -> bool + 'k;
 
+/// Told what a commit does before it counts.
+pub type Announce<'a> = dyn FnMut(&Committed) -> io::Result<()> + 'a;
+
 /// What a commit did.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -122,8 +125,21 @@ pub enum CommitError {
 /// # Errors
 /// [`CommitError`]
 pub fn commit(file: &dyn CommitFile, edits: &Edits) -> Result<Committed, CommitError> {
+    commit_announced(file, edits, &mut |_| Ok(()))
+}
+
+/// As [`commit`]. Before the write that makes the transaction count, `announce` is called with what it does: a journal that
+/// has the inverse by then can undo the commit whenever it is cut off.
+///
+/// # Errors
+/// [`CommitError`]; an error of `announce` ends the commit before it counts.
+pub fn commit_announced(
+    file: &dyn CommitFile,
+    edits: &Edits,
+    announce: &mut Announce<'_>,
+) -> Result<Committed, CommitError> {
     let db = Database::open(as_source(file))?;
-    write(file, &db, edits, &|_, _, _| true, true)
+    write(file, &db, edits, &|_, _, _| true, true, announce)
 }
 
 /// Commits all that is readable of a damaged database, and that `keep` wants, with `edits` on top.
@@ -141,7 +157,7 @@ pub fn rewrite(
     let current = Database::open(as_source(file))?;
     let db = slot.map_or_else(|| Some(current.clone()), |slot| current.at_slot(slot));
     let Some(db) = db else { return Err(OpenError::Empty.into()) };
-    write(file, &db, edits, keep, false)
+    write(file, &db, edits, keep, false, &mut |_| Ok(()))
 }
 
 /// Makes a database of its own in an empty file: when no meta page is left to commit to.
@@ -184,9 +200,13 @@ fn write(
     edits: &Edits,
     keep: &Keep<'_>,
     strict: bool,
+    announce: &mut Announce<'_>,
 ) -> Result<Committed, CommitError> {
     let bytes = db.file_bytes();
-    let prepared = prepare(file, db, edits, keep, strict);
+    let prepared = prepare(file, db, edits, keep, strict).and_then(|prepared| {
+        announce(&prepared.2)?;
+        Ok(prepared)
+    });
     let Ok((meta, slot, mut done)) = prepared else {
         // The file may stay longer than it was: that harms nobody.
         let _ = file.set_len(bytes);

@@ -79,7 +79,9 @@ mod walk;
 mod write;
 
 pub use crate::io::ReadAt;
-pub use commit::{CommitError, CommitFile, Committed, Keep, build, commit, rewrite};
+pub use commit::{
+    Announce, CommitError, CommitFile, Committed, Keep, build, commit, commit_announced, rewrite,
+};
 pub use database::{Database, OpenError};
 pub use edit::{Edit, Edits};
 pub use fault::{FaultKind, Hides, KeyRange, PageFault};

@@ -83,6 +83,10 @@ impl<'a> Disk<'a> {
         Disk { root, gate }
     }
 
+    pub(super) fn gate(&self) -> &'a StepGate {
+        self.gate
+    }
+
     /// The root, for reading.
     #[must_use]
     pub fn root(&self) -> &'a Folder {

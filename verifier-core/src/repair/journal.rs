@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::bolt::Edits;
 use crate::io::{Folder, ReadAt as _, Stat, Time};
 
 /// The form of the lines described here.
@@ -45,6 +46,10 @@ pub(super) enum Line {
     Put { item: u64, path: RawPath, ino: u64, occupied: bool, parent: Moment },
     /// The attributes of `path`, which is inode `ino`, change; this is what they were.
     Change { path: RawPath, ino: u64, before: Attributes },
+    /// Item `item` is a copy of the database as it was before the run.
+    Backup { item: u64, database: RawPath },
+    /// Transaction `txid` changes rows; `inverse` puts them back.
+    Rows { database: RawPath, txid: u64, inverse: Edits },
     /// All was done.
     End { outcome: String },
 }

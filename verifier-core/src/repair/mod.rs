@@ -1,10 +1,13 @@
 //! Puts right what a check found, with the fewest bytes, and loses nothing on the way.
 
+pub mod apply;
 pub mod disk;
+mod evict;
 mod journal;
 pub mod locked;
 pub mod plan;
 mod replace;
+mod rows;
 mod run;
 pub mod source;
 #[cfg(test)]
@@ -13,4 +16,4 @@ mod undo;
 
 pub use replace::{ReplaceError, replace};
 pub use run::{Change, Put, Run};
-pub use undo::{Left, Undone, undo};
+pub use undo::{Left, UndoError, Undone, undo};

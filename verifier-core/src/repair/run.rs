@@ -1,5 +1,6 @@
 //! One repair run: a folder that takes what is taken out, and the journal that says what was done.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -47,6 +48,8 @@ pub struct Run<'a> {
     items: Dir<'a>,
     journal: NewFile<'a>,
     next: u64,
+    /// Databases of which there is a copy among the items.
+    pub(super) backed_up: BTreeSet<PathBuf>,
 }
 
 impl<'a> Run<'a> {
@@ -69,7 +72,7 @@ impl<'a> Run<'a> {
         dir.make_dir(OsStr::new(ITEMS), 0o700)?;
         let journal = dir.create_file(OsStr::new(journal::FILE))?;
         let items = dir.dir(Path::new(ITEMS))?;
-        let mut run = Run { disk, id, items, journal, next: 0 };
+        let mut run = Run { disk, id, items, journal, next: 0, backed_up: BTreeSet::new() };
         run.log(&[Line::Begin { version: VERSION, began: now.to_string() }])?;
         dir.sync()?;
         runs.sync()?;
@@ -205,7 +208,7 @@ impl<'a> Run<'a> {
     }
 
     /// Writes `lines` and waits until they are on the medium.
-    fn log(&mut self, lines: &[Line]) -> io::Result<()> {
+    pub(super) fn log(&mut self, lines: &[Line]) -> io::Result<()> {
         let mut bytes = Vec::new();
         for line in lines {
             journal::write(line, &mut bytes)?;
@@ -264,7 +267,7 @@ fn mtime(dir: &Dir<'_>) -> io::Result<Time> {
     Ok(stat.mtime)
 }
 
-fn number(item: &OsStr) -> io::Result<u64> {
+pub(super) fn number(item: &OsStr) -> io::Result<u64> {
     let number = item.to_str().and_then(|text| text.parse().ok());
     Ok(number.ok_or(Errno::INVAL)?)
 }

@@ -71,7 +71,7 @@ fn undo_all(root: &Path) -> usize {
     for run in runs {
         let id = run.unwrap().file_name().into_string().unwrap();
         // Cut off before its first line, there is nothing to undo; `undo` says that it cannot be read.
-        if let Ok(undone) = undo(Disk::new(&folder, &gate), &id) {
+        if let Ok(undone) = undo(Disk::new(&folder, &gate), &id, None) {
             assert!(undone.left.is_empty(), "{:?}", undone.left);
             count += 1;
         }
@@ -130,7 +130,7 @@ fn what_changed_since_is_left_alone() {
     let folder = Folder::open_root(dir.path(), Gate::default()).unwrap();
     let id = std::fs::read_dir(dir.path().join("containerd-fsck/runs")).unwrap().next().unwrap();
     let id = id.unwrap().file_name().into_string().unwrap();
-    let undone = undo(Disk::new(&folder, &StepGate::default()), &id).unwrap();
+    let undone = undo(Disk::new(&folder, &StepGate::default()), &id, None).unwrap();
     assert!(undone.left.len() >= 2, "{:?}", undone.left);
     assert_eq!(std::fs::read(&path).unwrap(), b"newer");
 }

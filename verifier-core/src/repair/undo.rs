@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::disk::{Dir, Disk};
 use super::journal::{self, Attributes, Line, Moment, RawPath};
+use super::locked::LockedStore;
+use super::rows;
 use super::run::{Change, ITEMS, Parent, RUNS};
 
 /// Where a run that was undone says so.
@@ -36,16 +38,44 @@ pub enum Left {
     System(#[from] io::Error),
 }
 
-/// Undoes the run `id`. Undoing a run twice does nothing the second time; so does undoing what was cut off before it began.
+/// Why a run cannot be undone at all.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UndoError {
+    /// Its folder or its journal cannot be read, or there is none.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// It changed rows, which needs the databases' locks.
+    #[error("it changed rows of a database: containerd must be stopped")]
+    MustBeStopped,
+}
+
+/// Undoes the run `id`; `locked` where containerd is stopped. Undoing a run twice does nothing the second time; so does undoing what was cut off before it began.
 ///
 /// # Errors
 /// There is no such run, or its journal cannot be read.
-pub fn undo(disk: Disk<'_>, id: &str) -> io::Result<Undone> {
+pub fn undo(disk: Disk<'_>, id: &str, locked: Option<&LockedStore<'_>>) -> Result<Undone, UndoError> {
     let run = disk.dir(&Path::new(RUNS).join(id))?;
-    let lines = journal::read(run.folder())?;
-    let mut undoing = Undoing { disk, items: run.dir(Path::new(ITEMS))?, parent: Parent::none() };
     let mut undone = Undone::default();
+    if run.stat(OsStr::new(UNDONE))?.is_some() {
+        return Ok(undone);
+    }
+    let lines = journal::read(run.folder())?;
+    if locked.is_none() && lines.iter().any(|line| matches!(line, Line::Rows { .. })) {
+        return Err(UndoError::MustBeStopped);
+    }
+    let mut undoing = Undoing { disk, items: run.dir(Path::new(ITEMS))?, parent: Parent::none() };
     for line in lines.iter().rev() {
+        if let (Line::Rows { database, txid, inverse }, Some(locked)) = (line, locked) {
+            match rows::undo(disk, locked, &database.0, *txid, inverse) {
+                Ok((made, left)) => {
+                    undone.steps += u64::from(made);
+                    undone.left.extend(left);
+                }
+                Err(why) => undone.left.push((database.0.clone(), why)),
+            }
+            continue;
+        }
         match undoing.step(line) {
             Ok(Step::Made) => undone.steps += 1,
             Ok(Step::NotMade) => {}
@@ -53,7 +83,7 @@ pub fn undo(disk: Disk<'_>, id: &str) -> io::Result<Undone> {
         }
     }
     run.sync_file_system()?;
-    if undone.left.is_empty() && run.stat(OsStr::new(UNDONE))?.is_none() {
+    if undone.left.is_empty() {
         run.create_file(OsStr::new(UNDONE))?.sync()?;
         run.sync()?;
     }
@@ -82,7 +112,11 @@ impl Undoing<'_> {
                 (path, self.put(&item.to_string(), path, *ino, *parent))
             }
             Line::Change { path: RawPath(path), ino, before } => (path, self.change(path, *ino, before)),
-            Line::Begin { .. } | Line::Action { .. } | Line::End { .. } => return Ok(Step::NotMade),
+            Line::Begin { .. }
+            | Line::Action { .. }
+            | Line::Backup { .. }
+            | Line::Rows { .. }
+            | Line::End { .. } => return Ok(Step::NotMade),
         };
         step.map_err(|why| (path.clone(), why))
     }

@@ -6,6 +6,7 @@ use super::{Allow, RepairOptions, Why};
 use crate::digest::Digest;
 use crate::finding::{BlastRadius, Named};
 use crate::metadata::{Metadata, Timestamp};
+use crate::repair::evict::LEASE_PREFIX;
 use crate::scan::{Inventory, children};
 
 /// CRI's mark on an image that no collection may take (internal/cri/labels).
@@ -29,7 +30,7 @@ impl<'a> Held<'a> {
         for (namespace, records) in &held.inventory.metadata().namespaces {
             for (id, lease) in &records.leases {
                 let end = lease.labels.get(EXPIRE).and_then(|text| Timestamp::parse(text));
-                if end.is_some_and(|end| end < inventory.began) {
+                if end.is_some_and(|end| end < inventory.began) || id.starts_with(LEASE_PREFIX) {
                     continue;
                 }
                 for digest in &lease.content {

@@ -1,0 +1,205 @@
+//! Carries out a plan, action by action: one that fails stops itself alone.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::disk::Disk;
+use super::evict::{self, EvictError};
+use super::locked::LockedStore;
+use super::plan::{Action, ActionKind, RepairPlan, SnapshotName};
+use super::replace::{ReplaceError, replace};
+use super::run::Run;
+use super::source::Source;
+use crate::check::Checked;
+use crate::digest::Digest;
+use crate::event::Interrupt;
+
+/// What came of a plan.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Applied {
+    /// The run that was made; `None` when there was nothing to do.
+    pub run: Option<String>,
+    /// What came of each action, in the plan's order.
+    pub outcomes: Vec<Result<(), ApplyError>>,
+}
+
+impl Applied {
+    /// Whether every action was carried out.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.outcomes.iter().all(Result::is_ok)
+    }
+}
+
+/// Why an action was not carried out.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApplyError {
+    /// A blob could not be replaced.
+    #[error(transparent)]
+    Replace(#[from] ReplaceError),
+    /// Something could not be taken out.
+    #[error(transparent)]
+    Evict(#[from] EvictError),
+    /// The system refused.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The source that the plan names was not given.
+    #[error("no such source: {0}")]
+    NoSource(String),
+    /// Not done while containerd holds the store.
+    #[error("containerd must be stopped for it")]
+    MustBeStopped,
+    /// The run was asked to stop before.
+    #[error("stopped before it")]
+    Interrupted,
+}
+
+/// Changes what containerd's metadata says. There are two ways: the databases themselves, locked; and containerd's API.
+pub trait Rows {
+    /// Takes out a blob's records in all namespaces, and its file.
+    ///
+    /// # Errors
+    /// [`ApplyError`]
+    fn evict_blob(&mut self, run: &mut Run<'_>, digest: &Digest) -> Result<(), ApplyError>;
+
+    /// Takes out snapshots, the topmost first; `blobs` are what they will be unpacked from.
+    ///
+    /// # Errors
+    /// [`ApplyError`]
+    fn evict_snapshots(
+        &mut self,
+        run: &mut Run<'_>,
+        snapshots: &[SnapshotName],
+        blobs: &[Digest],
+    ) -> Result<(), ApplyError>;
+
+    /// Takes out the name of an image and keeps what it led to.
+    ///
+    /// # Errors
+    /// [`ApplyError`]
+    fn forget_image(&mut self, run: &mut Run<'_>, namespace: &str, name: &str) -> Result<(), ApplyError>;
+
+    /// Makes a damaged database anew.
+    ///
+    /// # Errors
+    /// [`ApplyError`]
+    fn rebuild(&mut self, run: &mut Run<'_>, database: &Path) -> Result<(), ApplyError>;
+
+    /// All actions are done.
+    ///
+    /// # Errors
+    /// [`ApplyError`]
+    fn finish(&mut self, run: &mut Run<'_>) -> Result<(), ApplyError>;
+}
+
+/// The databases of a stopped store.
+#[derive(Debug)]
+pub struct LockedRows<'a> {
+    locked: &'a LockedStore<'a>,
+    checked: &'a Checked,
+}
+
+impl<'a> LockedRows<'a> {
+    /// The databases of `locked`, as `checked` found them.
+    #[must_use]
+    pub fn new(locked: &'a LockedStore<'a>, checked: &'a Checked) -> Self {
+        LockedRows { locked, checked }
+    }
+}
+
+impl Rows for LockedRows<'_> {
+    fn evict_blob(&mut self, run: &mut Run<'_>, digest: &Digest) -> Result<(), ApplyError> {
+        Ok(evict::evict_blob(run, self.locked, &self.checked.inventory, digest)?)
+    }
+
+    fn evict_snapshots(
+        &mut self,
+        run: &mut Run<'_>,
+        snapshots: &[SnapshotName],
+        blobs: &[Digest],
+    ) -> Result<(), ApplyError> {
+        Ok(evict::evict_snapshots(run, self.locked, &self.checked.inventory, snapshots, blobs)?)
+    }
+
+    fn forget_image(&mut self, run: &mut Run<'_>, namespace: &str, name: &str) -> Result<(), ApplyError> {
+        Ok(evict::forget_image(run, self.locked, &self.checked.inventory, namespace, name)?)
+    }
+
+    fn rebuild(&mut self, _run: &mut Run<'_>, _database: &Path) -> Result<(), ApplyError> {
+        Err(ApplyError::MustBeStopped)
+    }
+
+    fn finish(&mut self, _run: &mut Run<'_>) -> Result<(), ApplyError> {
+        Ok(())
+    }
+}
+
+/// Told before each action, and what came of it.
+pub trait Progress {
+    /// The action at `at` of the plan begins.
+    fn began(&mut self, at: usize, action: &Action);
+    /// It ended.
+    fn ended(&mut self, at: usize, action: &Action, outcome: &Result<(), ApplyError>);
+}
+
+/// Does what `plan` says.
+///
+/// # Errors
+/// The run itself could not be begun or ended: the medium is full, or read-only.
+pub fn apply(
+    plan: &RepairPlan,
+    checked: &Checked,
+    disk: Disk<'_>,
+    rows: &mut dyn Rows,
+    sources: &[Source],
+    progress: &mut dyn Progress,
+    interrupt: &Interrupt,
+) -> io::Result<Applied> {
+    if plan.actions.is_empty() {
+        return Ok(Applied { run: None, outcomes: Vec::new() });
+    }
+    let mut run = Run::begin(disk)?;
+    let id = run.id().to_owned();
+    let mut outcomes = Vec::with_capacity(plan.actions.len());
+    for (at, action) in plan.actions.iter().enumerate() {
+        progress.began(at, action);
+        let outcome = match interrupt.is_raised() {
+            true => Err(ApplyError::Interrupted),
+            false => carry_out(&action.kind, checked, &mut run, rows, sources),
+        };
+        progress.ended(at, action, &outcome);
+        outcomes.push(outcome);
+    }
+    if let Err(error) = rows.finish(&mut run) {
+        outcomes.push(Err(error));
+    }
+    let applied = Applied { run: Some(id), outcomes };
+    run.end(if applied.is_complete() { "done" } else { "incomplete" })?;
+    Ok(applied)
+}
+
+fn carry_out(
+    kind: &ActionKind,
+    _checked: &Checked,
+    run: &mut Run<'_>,
+    rows: &mut dyn Rows,
+    sources: &[Source],
+) -> Result<(), ApplyError> {
+    let text = serde_json::to_string(kind).map_err(io::Error::other)?;
+    run.begin_action(&text)?;
+    match kind {
+        ActionKind::Rebuild { database } => rows.rebuild(run, database),
+        ActionKind::TakeOut { path } => Ok(run.take_all(&[PathBuf::clone(path)])?),
+        ActionKind::Replace { digest, source } => {
+            let found = sources.iter().find(|one| one.name() == *source);
+            let found = found.ok_or_else(|| ApplyError::NoSource(source.clone()))?;
+            Ok(replace(run, found, digest)?)
+        }
+        ActionKind::Restore { .. } => Err(ApplyError::MustBeStopped),
+        ActionKind::EvictSnapshots { snapshots, blobs } => rows.evict_snapshots(run, snapshots, blobs),
+        ActionKind::EvictBlob { digest, .. } => rows.evict_blob(run, digest),
+        ActionKind::ForgetImage { namespace, name } => rows.forget_image(run, namespace, name),
+    }
+}
