@@ -2,6 +2,8 @@
 
 pub mod disk;
 mod journal;
+pub mod mounted;
+pub mod restore;
 mod run;
 #[cfg(test)]
 mod tests;
