@@ -178,6 +178,12 @@ impl Inode {
         self.names
     }
 
+    /// Where a file's bytes are: the layer, and the entry of its archive (both from 0).
+    #[must_use]
+    pub fn source(&self) -> (u16, u32) {
+        (self.layer, self.entry)
+    }
+
     fn set(&mut self, flag: u16, on: bool) {
         self.flags = if on { self.flags | flag } else { self.flags & !flag };
     }

@@ -1,6 +1,6 @@
 //! A finished tree, to look at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::apply::Tree;
 use super::arena::NodeId;
@@ -25,6 +25,31 @@ impl Tree {
     #[must_use]
     pub fn child(&self, folder: NodeId, name: &[u8]) -> Option<NodeId> {
         self.arena.find(folder, name).filter(|node| self.arena.inode(*node).is_some())
+    }
+
+    /// What stands at `path` (relative, without `.` and `..`), if only folders lead there.
+    #[must_use]
+    pub fn at(&self, path: &[u8]) -> Option<NodeId> {
+        let node = self.find(path)?;
+        let mut folder = node;
+        while folder != NodeId::ROOT {
+            folder = self.arena.parent(folder);
+            self.kind(folder).filter(|kind| *kind == FileKind::Folder)?;
+        }
+        self.arena.inode(node).map(|_| node)
+    }
+
+    /// All names of each of these inodes.
+    #[must_use]
+    pub fn names_of(&self, inodes: &BTreeSet<InodeId>) -> BTreeMap<InodeId, Vec<NodeId>> {
+        let mut found: BTreeMap<InodeId, Vec<NodeId>> = BTreeMap::new();
+        let nodes = self.arena.ids().filter(|_| !inodes.is_empty());
+        for (node, inode) in nodes.filter_map(|node| Some((node, self.arena.inode(node)?))) {
+            if inodes.contains(&inode) {
+                found.entry(inode).or_default().push(node);
+            }
+        }
+        found
     }
 
     /// All names in a folder, in no order.

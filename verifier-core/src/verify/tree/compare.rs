@@ -5,6 +5,7 @@ use std::thread;
 
 use super::content::Contents;
 use super::difference::Differences;
+use super::extract::LayerDigests;
 use super::pipe::{Digests, Purpose, Stop, TarStream};
 use super::report::{LayerError, NotCompared, StoppedEarly, TreeReport};
 use super::request::{Flavour, LayerBlob, LayerComparison};
@@ -30,24 +31,38 @@ pub fn compare_layer(
     interrupt: &Interrupt,
     progress: &dyn Fn(u64),
 ) -> Result<TreeReport, LayerError> {
-    let report = compare_as(request, request.flavour, interrupt, progress)?;
+    Ok(compare_modelled(request, interrupt, progress)?.report)
+}
+
+/// What a comparison came to, with all that it knows of the tree that should be there.
+pub(crate) struct Modelled {
+    pub(crate) report: TreeReport,
+    /// What the layers make. Whole only if the comparison did not stop early.
+    pub(crate) model: Tree,
+    /// The digests of each layer that was read to its end, the base's first.
+    pub(crate) digests: Vec<LayerDigests>,
+    has_whiteouts: bool,
+}
+
+/// As [`compare_layer`], and keeps the model.
+pub(crate) fn compare_modelled(
+    request: &LayerComparison<'_>,
+    interrupt: &Interrupt,
+    progress: &dyn Fn(u64),
+) -> Result<Modelled, LayerError> {
+    let compared = compare_as(request, request.flavour, interrupt, progress)?;
     // containerds that unpack layers side by side apply even a first layer through an overlay.
     let other_way =
-        request.flavour == Flavour::OverlayFirst && report.has_whiteouts && !report.report.is_same();
+        request.flavour == Flavour::OverlayFirst && compared.has_whiteouts && !compared.report.is_same();
     if other_way {
         match compare_as(request, Flavour::OverlayUpper, interrupt, progress) {
-            Ok(other) if other.report.paths < report.report.paths => return Ok(other.report),
+            Ok(other) if other.report.paths < compared.report.paths => return Ok(other),
             Err(LayerError::Interrupted) => return Err(LayerError::Interrupted),
             // It is no better that way, or cannot have been made that way.
             _ => {}
         }
     }
-    Ok(report.report)
-}
-
-struct Compared {
-    report: TreeReport,
-    has_whiteouts: bool,
+    Ok(compared)
 }
 
 fn compare_as(
@@ -55,7 +70,7 @@ fn compare_as(
     flavour: Flavour,
     interrupt: &Interrupt,
     progress: &dyn Fn(u64),
-) -> Result<Compared, LayerError> {
+) -> Result<Modelled, LayerError> {
     let rules = flavour.rules(request.options.user_namespace);
     let mut run = Run {
         request,
@@ -68,6 +83,7 @@ fn compare_as(
         progress,
     };
     let last = request.layers.len().saturating_sub(1);
+    let mut read = Vec::with_capacity(request.layers.len());
     let mut report = None;
     for (at, layer) in request.layers.iter().enumerate() {
         run.entries = 0;
@@ -78,9 +94,11 @@ fn compare_as(
                     // The report's are the last layer's.
                     (digests.blob, digests.diff_id) = (None, None);
                 }
-                return Ok(run.finish(digests, Differences::new(0), BTreeSet::new(), Some(why)));
+                let report = run.report(digests, Differences::new(0), BTreeSet::new(), Some(why));
+                return Ok(run.finish(report, read));
             }
         };
+        read.push(LayerDigests { blob: digests.blob.clone(), diff_id: digests.diff_id.clone() });
         if at == last {
             report = Some(digests);
         } else {
@@ -92,7 +110,8 @@ fn compare_as(
     let mut walk = Walk::new(request, &mut run.model, run.dev, interrupt);
     walk.run()?;
     let (differences, not_compared) = (walk.differences, walk.not_compared);
-    Ok(run.finish(digests, differences, not_compared, None))
+    let report = run.report(digests, differences, not_compared, None);
+    Ok(run.finish(report, read))
 }
 
 struct Run<'a> {
@@ -243,13 +262,17 @@ impl Run<'_> {
         })
     }
 
-    fn finish(
-        self,
+    fn finish(self, report: TreeReport, digests: Vec<LayerDigests>) -> Modelled {
+        Modelled { report, model: self.model, digests, has_whiteouts: self.has_whiteouts }
+    }
+
+    fn report(
+        &self,
         digests: Digests,
         differences: Differences,
         mut not_compared: BTreeSet<NotCompared>,
         stopped_early: Option<StoppedEarly>,
-    ) -> Compared {
+    ) -> TreeReport {
         if !self.request.options.compare_owners {
             not_compared.insert(NotCompared::Owners);
         }
@@ -258,7 +281,7 @@ impl Run<'_> {
             not_compared.insert(NotCompared::Devices);
         }
         let summary = differences.finish();
-        let report = TreeReport {
+        TreeReport {
             blob_digest: digests.blob,
             blob_bytes: digests.blob_bytes,
             diff_id: digests.diff_id,
@@ -272,7 +295,6 @@ impl Run<'_> {
             unread: summary.unread,
             stopped_early,
             not_compared,
-        };
-        Compared { report, has_whiteouts: self.has_whiteouts }
+        }
     }
 }

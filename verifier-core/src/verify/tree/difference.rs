@@ -192,7 +192,7 @@ impl Differences {
     }
 }
 
-pub(super) fn as_path(bytes: &[u8]) -> &Path {
+pub(crate) fn as_path(bytes: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(bytes))
 }
 

@@ -7,14 +7,14 @@ use crate::io::{FileKind, Folder, Stat};
 use crate::layer::tree::{Attribute, Lookup, Names, Trail, is_comparable, root_path};
 
 /// A folder's attributes in a lower layer.
-pub(super) struct Inherited {
-    pub(super) stat: Stat,
+pub(crate) struct Inherited {
+    pub(crate) stat: Stat,
     /// Those that are copied and compared, by name.
-    pub(super) attributes: Vec<Attribute>,
+    pub(crate) attributes: Vec<Attribute>,
 }
 
 /// What the lower layers know of a folder.
-pub(super) enum Lower {
+pub(crate) enum Lower {
     /// The nearest that has the name has a folder.
     Folder(Box<Inherited>),
     /// None has it, or the nearest has something else there.
@@ -24,7 +24,7 @@ pub(super) enum Lower {
 }
 
 /// Asks `lowers`, the nearest first, for the folder at `path`.
-pub(super) fn inherited(lowers: &[Folder], path: &[u8]) -> Lower {
+pub(crate) fn inherited(lowers: &[Folder], path: &[u8]) -> Lower {
     for lower in lowers {
         let Ok(resolved) = root_path(&OnDisk(lower), path) else { return Lower::Unknown };
         let resolved = as_path(resolved.strip_prefix(b"/").unwrap_or(&resolved));

@@ -13,6 +13,7 @@
 mod compare;
 mod content;
 mod difference;
+mod extract;
 mod hashes;
 mod lowers;
 mod metadata;
@@ -22,6 +23,10 @@ mod request;
 mod walk;
 
 pub use compare::compare_layer;
+pub(crate) use compare::{Modelled, compare_modelled};
+pub(crate) use difference::as_path;
 pub use difference::{Difference, DifferenceKind};
+pub(crate) use extract::{ExtractError, LayerDigests, Piece, extract};
+pub(crate) use lowers::{Lower, inherited};
 pub use report::{LayerError, NotCompared, StoppedEarly, TreeReport};
 pub use request::{CompareOptions, Flavour, LayerBlob, LayerComparison};

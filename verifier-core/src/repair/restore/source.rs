@@ -1,0 +1,133 @@
+//! The layers and the lower trees of a snapshot, open, and the comparison with them.
+
+use std::io;
+use std::path::Path;
+
+use super::error::RestoreError;
+use super::round::RestoreOptions;
+use crate::content::BlobFile;
+use crate::event::Interrupt;
+use crate::io::{File, Folder};
+use crate::plan::SnapshotTask;
+use crate::verify::tree::{
+    CompareOptions, LayerBlob, LayerComparison, LayerDigests, LayerError, Modelled, compare_modelled,
+};
+
+/// All that tells what a tree should be.
+pub(super) struct Source<'a> {
+    pub(super) task: &'a SnapshotTask,
+    files: Vec<File>,
+    lowers: Vec<Folder>,
+    /// Whether all lower trees could be opened.
+    lowers_complete: bool,
+    options: &'a RestoreOptions,
+    pub(super) interrupt: &'a Interrupt,
+    pub(super) progress: &'a dyn Fn(u64),
+}
+
+impl<'a> Source<'a> {
+    pub(super) fn open(
+        root: &Folder,
+        task: &'a SnapshotTask,
+        options: &'a RestoreOptions,
+        (interrupt, progress): (&'a Interrupt, &'a dyn Fn(u64)),
+    ) -> Result<Source<'a>, RestoreError> {
+        let mut files = Vec::with_capacity(task.layers.len());
+        for (layer, source) in task.layers.iter().enumerate() {
+            let file = root.file(BlobFile::path(&source.digest));
+            files.push(file.map_err(|source| LayerError::Read { layer, source })?);
+        }
+        let paths = task.lowers.as_deref().unwrap_or_default();
+        let lowers: Vec<Folder> = paths.iter().map_while(|path| root.folder(path).ok()).collect();
+        let lowers_complete = task.lowers.is_some() && lowers.len() == paths.len();
+        Ok(Source { task, files, lowers, lowers_complete, options, interrupt, progress })
+    }
+
+    /// Compares `tree`. What comes back was told by whole and right layers.
+    pub(super) fn compare(&self, tree: &Folder, max_differences: usize) -> Result<Modelled, RestoreError> {
+        let layers: Vec<LayerBlob<'_>> = (0..self.files.len()).filter_map(|at| self.layer(at)).collect();
+        let mut options = CompareOptions::default().max_differences(max_differences);
+        if !self.lowers_complete {
+            options = options.lowers_incomplete();
+        }
+        if self.task.remapped {
+            options = options.ignore_owners();
+        }
+        if let Some(bytes) = self.options.max_tar_bytes {
+            options = options.max_tar_bytes(bytes);
+        }
+        let flavour = self.task.flavour;
+        let request = LayerComparison { layers: &layers, tree, flavour, lowers: &self.lowers, options };
+        let compared = compare_modelled(&request, self.interrupt, self.progress).map_err(|error| {
+            match (&error, self.damaged(&error)) {
+                (LayerError::Interrupted, _) => RestoreError::Interrupted,
+                (_, Some(damaged)) => damaged,
+                _ => RestoreError::Layer(error),
+            }
+        })?;
+        for (at, digests) in compared.digests.iter().enumerate() {
+            self.prove(at, digests)?;
+        }
+        match compared.report.stopped_early {
+            Some(why) => Err(why.into()),
+            None => Ok(compared),
+        }
+    }
+
+    /// The tree of the snapshot below.
+    pub(super) fn nearest_lower(&self) -> Option<&Folder> {
+        self.lowers.first()
+    }
+
+    /// The lower trees, the nearest first, if all of them could be opened.
+    pub(super) fn complete_lowers(&self) -> Option<&[Folder]> {
+        self.lowers_complete.then_some(self.lowers.as_slice())
+    }
+
+    pub(super) fn layer(&self, at: usize) -> Option<LayerBlob<'_>> {
+        let (file, source) = (self.files.get(at)?, self.task.layers.get(at)?);
+        let algorithm = source.digest.algorithm().clone();
+        Some(LayerBlob { blob: file, media_type: &source.media_type, algorithm })
+    }
+
+    /// Whether the bytes of the layer `at` are those that it is known by.
+    pub(super) fn prove(&self, at: usize, digests: &LayerDigests) -> Result<(), RestoreError> {
+        let Some(source) = self.task.layers.get(at) else { return Err(RestoreError::NoLayer) };
+        if digests.blob.as_ref() == Some(&source.digest) && digests.diff_id.as_ref() == Some(&source.diff_id)
+        {
+            Ok(())
+        } else {
+            Err(RestoreError::LayerDamaged { digest: source.digest.clone() })
+        }
+    }
+
+    pub(super) fn damaged_layer(&self, at: usize) -> RestoreError {
+        let source = self.task.layers.get(at);
+        source.map_or(RestoreError::NoLayer, |source| RestoreError::LayerDamaged {
+            digest: source.digest.clone(),
+        })
+    }
+
+    fn damaged(&self, error: &LayerError) -> Option<RestoreError> {
+        let LayerError::Fault { layer, blob_digest, .. } = error else { return None };
+        let source = self.task.layers.get(*layer)?;
+        let damaged = RestoreError::LayerDamaged { digest: source.digest.clone() };
+        (blob_digest.as_ref() != Some(&source.digest)).then_some(damaged)
+    }
+}
+
+/// `ENOENT` as `None`; a link or a file on the way too.
+pub(super) fn folder_if_any(root: &Folder, path: &Path) -> io::Result<Option<Folder>> {
+    use rustix::io::Errno;
+    match root.folder(path) {
+        Ok(folder) => Ok(Some(folder)),
+        Err(error) => {
+            let absent = [Errno::NOENT, Errno::NOTDIR, Errno::LOOP].map(Errno::raw_os_error);
+            if error.raw_os_error().is_some_and(|errno| absent.contains(&errno)) {
+                Ok(None)
+            } else {
+                Err(error)
+            }
+        }
+    }
+}
