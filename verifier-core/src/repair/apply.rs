@@ -8,6 +8,7 @@ use super::evict::{self, EvictError};
 use super::locked::LockedStore;
 use super::plan::{Action, ActionKind, RepairPlan, SnapshotName};
 use super::replace::{ReplaceError, replace};
+use super::restore::{RestoreError, RestoreOptions, restore};
 use super::run::Run;
 use super::source::Source;
 use crate::check::Checked;
@@ -39,6 +40,9 @@ pub enum ApplyError {
     /// A blob could not be replaced.
     #[error(transparent)]
     Replace(#[from] ReplaceError),
+    /// A snapshot could not be restored.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
     /// Something could not be taken out.
     #[error(transparent)]
     Evict(#[from] EvictError),
@@ -167,7 +171,7 @@ pub fn apply(
         progress.began(at, action);
         let outcome = match interrupt.is_raised() {
             true => Err(ApplyError::Interrupted),
-            false => carry_out(&action.kind, checked, &mut run, rows, sources),
+            false => carry_out(&action.kind, checked, &mut run, rows, sources, interrupt),
         };
         progress.ended(at, action, &outcome);
         outcomes.push(outcome);
@@ -182,10 +186,11 @@ pub fn apply(
 
 fn carry_out(
     kind: &ActionKind,
-    _checked: &Checked,
+    checked: &Checked,
     run: &mut Run<'_>,
     rows: &mut dyn Rows,
     sources: &[Source],
+    interrupt: &Interrupt,
 ) -> Result<(), ApplyError> {
     let text = serde_json::to_string(kind).map_err(io::Error::other)?;
     run.begin_action(&text)?;
@@ -197,7 +202,17 @@ fn carry_out(
             let found = found.ok_or_else(|| ApplyError::NoSource(source.clone()))?;
             Ok(replace(run, found, digest)?)
         }
-        ActionKind::Restore { .. } => Err(ApplyError::MustBeStopped),
+        ActionKind::Restore { snapshotter, backend_key, .. } => {
+            let tasks = &checked.plan.snapshots;
+            let task = tasks
+                .iter()
+                .find(|task| task.snapshotter == *snapshotter && task.backend_key == *backend_key)
+                .ok_or(RestoreError::NoLayer)?;
+            let rootless = run.disk().root().stat("")?.uid != 0;
+            let options = RestoreOptions::default().rootless(rootless);
+            restore(run, task, &options, interrupt, &|_| {})?;
+            Ok(())
+        }
         ActionKind::EvictSnapshots { snapshots, blobs } => rows.evict_snapshots(run, snapshots, blobs),
         ActionKind::EvictBlob { digest, .. } => rows.evict_blob(run, digest),
         ActionKind::ForgetImage { namespace, name } => rows.forget_image(run, namespace, name),

@@ -7,6 +7,7 @@ mod journal;
 pub mod locked;
 pub mod mounted;
 pub mod plan;
+mod purge;
 mod replace;
 pub mod restore;
 mod rows;
@@ -16,6 +17,7 @@ pub mod source;
 mod tests;
 mod undo;
 
+pub use purge::{KeptRun, Retention, purge, retain, runs};
 pub use replace::{ReplaceError, replace};
 pub use run::{Change, Put, Run};
 pub use undo::{Left, UndoError, Undone, undo};

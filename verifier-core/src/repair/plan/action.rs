@@ -82,6 +82,8 @@ pub enum ActionKind {
     },
     /// Put the paths of a committed snapshot right that differ from its layer.
     Restore {
+        /// How many snapshots it stands on: these are restored first.
+        depth: usize,
         /// Its snapshotter.
         snapshotter: String,
         /// Its key in the snapshotter's database.

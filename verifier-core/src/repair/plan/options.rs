@@ -17,8 +17,6 @@ pub enum Allow {
     Leased,
     /// Taking out names of images that containers were made from.
     InUse,
-    /// Restoring a snapshot that is mounted.
-    Mounted,
 }
 
 /// What a repair may do.

@@ -25,8 +25,10 @@ impl Planner<'_> {
         let tasks = &self.checked.plan.snapshots;
         let task = tasks.iter().find(|task| task.snapshotter == *snapshotter && task.backend_key == *key);
         let write_bytes = task.and_then(|task| task.usage).map_or(0, |usage| usage.size_bytes);
+        let depth = task.and_then(|task| task.lowers.as_ref()).map_or(0, Vec::len);
         let (snapshotter, backend_key) = (snapshotter.clone(), key.clone());
-        draft.act(finding, ActionKind::Restore { snapshotter, backend_key, id: *id }, write_bytes, 0);
+        let kind = ActionKind::Restore { depth, snapshotter, backend_key, id: *id };
+        draft.act(finding, kind, write_bytes, 0);
         Ok(())
     }
 
