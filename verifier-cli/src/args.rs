@@ -1,10 +1,14 @@
 //! The command line, and what it comes to.
 
+mod repair;
+
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use verifier_core::CheckOptions;
 use verifier_core::report::Depth;
+
+pub(crate) use repair::RepairArgs;
 
 const ABOUT: &str = "\
 Finds what a crash did to a containerd root, and proves it.
@@ -67,6 +71,9 @@ pub(crate) enum Command {
         after_long_help = AFTER
     )]
     Check(CheckArgs),
+    /// Put right what is wrong, with the fewest bytes; nothing is changed without --yes.
+    #[command(visible_alias = "gc", long_about = repair::REPAIR_LONG, after_long_help = repair::REPAIR_AFTER)]
+    Repair(Box<RepairArgs>),
     /// Tell what a finding means, how it comes about, and what to do.
     Explain {
         /// The finding's code, as reports show it; without one, all codes are listed.

@@ -13,6 +13,8 @@ pub(crate) struct Status(u8);
 impl Status {
     /// All that was asked for was done, and nothing is wrong.
     pub(crate) const CLEAN: Status = Status(0);
+    /// All that was wrong is put right.
+    pub(crate) const CORRECTED: Status = Status(1);
     /// There is damage.
     pub(crate) const DAMAGED: Status = Status(4);
     /// Something could not be looked at, or the report could not be written.

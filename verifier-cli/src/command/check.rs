@@ -45,17 +45,21 @@ pub(super) fn check_root(
         complain(escape(error.to_string()));
         Status::of_open_error(&error)
     })?;
-    progress.during(|| check(&store, options, progress, interrupt)).map_err(|error| {
-        complain(match &error {
-            CheckError::NoSuch { what, name } => format!("no {what} '{}' in this store", escape(name)),
-            other => escape(other.to_string()),
-        });
-        Status::of_check_error(&error)
-    })
+    let checked = progress.during(|| check(&store, options, progress, interrupt));
+    checked.map_err(|error| explain_check_error(&error))
+}
+
+/// Says why nothing could be checked.
+pub(super) fn explain_check_error(error: &CheckError) -> Status {
+    complain(match error {
+        CheckError::NoSuch { what, name } => format!("no {what} '{}' in this store", escape(name)),
+        other => escape(other.to_string()),
+    });
+    Status::of_check_error(error)
 }
 
 /// The root to check when none is named.
-fn the_one_root(args: &MachineArgs) -> Result<PathBuf, Status> {
+pub(super) fn the_one_root(args: &MachineArgs) -> Result<PathBuf, Status> {
     let found = crate::roots::find(&Machine::at(&args.sysroot));
     match crate::roots::choose(&found) {
         Choice::One(root) => Ok(root.path.clone()),

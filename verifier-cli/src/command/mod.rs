@@ -3,8 +3,11 @@
 mod check;
 mod demo;
 mod explain;
+mod from;
 mod interrupt;
 mod output;
+mod repair;
 mod roots;
+mod runs;
 
 pub(crate) use output::main;

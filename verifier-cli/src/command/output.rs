@@ -21,6 +21,7 @@ pub(crate) fn main() -> Status {
     };
     match cli.command {
         Command::Check(args) => super::check::run(&args, cli.color),
+        Command::Repair(args) => super::repair::run(&args, cli.color),
         Command::Explain { code } => super::explain::run(code.as_deref()),
         Command::Roots(args) => super::roots::run(&args),
         Command::Demo(args) => super::demo::run(&args, cli.color),

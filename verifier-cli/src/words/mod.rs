@@ -7,6 +7,7 @@ mod evidence;
 mod message;
 mod page;
 mod reason;
+mod repair;
 
 pub(crate) use advice::advice;
 pub(crate) use difference::differences;
@@ -14,6 +15,7 @@ pub(crate) use evidence::{actual, expected, place};
 pub(crate) use message::{fault, heading, message, named, subject};
 pub(crate) use page::{nearest, page, title};
 pub(crate) use reason::reason;
+pub(crate) use repair::{action, refusal};
 
 use verifier_core::finding::Severity;
 use verifier_core::report::{Depth, Mode, Outcome};

@@ -21,3 +21,31 @@ pub use purge::{KeptRun, Retention, purge, retain, runs};
 pub use replace::{ReplaceError, replace};
 pub use run::{Change, Put, Run};
 pub use undo::{Left, UndoError, Undone, undo};
+
+use std::collections::BTreeMap;
+
+use crate::check::Checked;
+use crate::digest::Digest;
+use crate::finding::{Code, Subject};
+
+/// The blobs that right bytes are looked for in the sources, with their sizes where these are known.
+#[must_use]
+pub fn wanted(checked: &Checked) -> BTreeMap<Digest, Option<u64>> {
+    let codes = [
+        Code::BlobMissing,
+        Code::BlobDigestMismatch,
+        Code::BlobSizeMismatch,
+        Code::BlobNotRegular,
+        Code::BlobUnreadable,
+    ];
+    let findings = checked.report.findings.iter().filter(|finding| codes.contains(&finding.code()));
+    let digests = findings.filter_map(|finding| match &finding.subject {
+        Subject::Blob { digest } => Some(digest.clone()),
+        _ => None,
+    });
+    let size = |digest: &Digest| {
+        let mut records = checked.inventory.metadata().namespaces.values();
+        records.find_map(|namespace| namespace.blobs.get(digest)?.size_bytes)
+    };
+    digests.map(|digest| (digest.clone(), size(&digest))).collect()
+}

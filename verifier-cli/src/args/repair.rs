@@ -1,0 +1,169 @@
+//! `repair`'s options.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use verifier_core::CheckOptions;
+use verifier_core::repair::plan::{Allow, RepairOptions, Verb};
+use verifier_core::report::Mode;
+
+use super::{Format, MachineArgs};
+
+pub(super) const REPAIR_LONG: &str = "\
+Check a containerd root, and put right what is wrong with the fewest bytes.
+
+Without --yes nothing is changed: the plan is shown, with what each action touches, what it writes, what will have to be \
+pulled again, and what is left alone and why. With --yes the plan is carried out, what was touched is checked again, and the \
+exit status comes from that.
+
+Nothing is deleted. What is taken out of the store, or replaced in it, goes to containerd-fsck/runs/ in the root, with a \
+journal that --undo puts back from, until --purge or the retention removes it. Killed at any moment, the store is no worse \
+than before, and running it again finishes.
+
+While containerd is stopped the locks of its databases are taken, so that it cannot start in between; while it runs, its \
+records are changed through its own API (--address) only.";
+
+pub(super) const REPAIR_AFTER: &str = "\
+Actions, the least destructive first:
+  rebuild   make a damaged database anew from what is readable, or from the snapshots and verified blobs
+  clean     move out what nothing needs: foreign names, stale ingests, folders without rows
+  replace   put right bytes from a --source in the place of a wrong or missing blob
+  restore   put the differing paths of an unpacked snapshot right from its layer's blob; no network
+  evict     take out exactly what has to be pulled or unpacked again
+
+Exit status (fsck(8)'s; 4 and 8 combine to 12):
+   0  nothing is wrong
+   1  all that was wrong is put right
+   4  without --yes: there is something to do; with it: something is left
+   8  something could not be looked at or done
+  16  the command line is wrong
+  32  stopped by Ctrl-C or SIGTERM; running it again goes on
+
+Examples:
+  containerd-fsck repair                            show what would be done
+  containerd-fsck repair --yes                      do it
+  containerd-fsck repair --yes --only restore       only what needs no network
+  containerd-fsck repair --source images.tar --yes  with right bytes from an archive
+  containerd-fsck repair --undo 20260102T030405Z    put back what that run did";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RepairArgs {
+    /// The containerd root [default: the one on this machine; see 'containerd-fsck roots'].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
+    /// containerd's socket, for a root that it holds.
+    #[arg(long, value_name = "SOCKET", default_value = "/run/containerd/containerd.sock")]
+    pub(crate) address: PathBuf,
+    /// Do it; without this, only the plan is shown.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Only actions of this kind (may be given several times).
+    #[arg(long, value_enum, value_name = "ACTION")]
+    pub(crate) only: Vec<VerbArg>,
+    /// Where right bytes may be: an OCI layout, an archive of images, a containerd root (may be given several times).
+    #[arg(long = "source", value_name = "PATH")]
+    pub(crate) sources: Vec<PathBuf>,
+    /// A report of 'check --format json': only what it names is read and put right.
+    #[arg(long, value_name = "REPORT")]
+    pub(crate) from: Option<PathBuf>,
+    /// Do what is otherwise refused (may be given several times).
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub(crate) allow: Vec<AllowArg>,
+    /// Whether containerd holds the root [default: found out].
+    #[arg(long, value_enum, value_name = "MODE")]
+    pub(crate) mode: Option<ModeArg>,
+    /// Put back what a former run did, instead of repairing.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["yes", "only", "sources", "from", "purge", "runs"])]
+    pub(crate) undo: Option<String>,
+    /// Delete what a former run kept ('all': of all runs), instead of repairing.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["yes", "only", "sources", "from", "runs"])]
+    pub(crate) purge: Option<String>,
+    /// List former runs and what they keep, instead of repairing.
+    #[arg(long, conflicts_with_all = ["yes", "only", "sources", "from"])]
+    pub(crate) runs: bool,
+    /// The format of the plan and of what came of it.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+    /// Worker threads [default: one for each processor].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+    /// No progress.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    /// No progress bar (there is none anyway when stderr is no terminal).
+    #[arg(long)]
+    pub(crate) no_progress: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VerbArg {
+    /// Databases made anew.
+    Rebuild,
+    /// What nothing needs moved out.
+    Clean,
+    /// Blobs replaced from a source.
+    Replace,
+    /// Snapshots restored from their layers.
+    Restore,
+    /// What must be pulled again taken out.
+    Evict,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AllowArg {
+    /// Taking out what no registry is known to have.
+    Unpullable,
+    /// Taking out what is pinned.
+    Pinned,
+    /// Taking out what a lease holds.
+    Leased,
+    /// Taking out names of images that containers were made from.
+    InUse,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ModeArg {
+    /// It does not: take its locks.
+    Stopped,
+    /// It does: use its API.
+    Live,
+}
+
+impl RepairArgs {
+    /// What may be done.
+    pub(crate) fn options(&self) -> RepairOptions {
+        let only = self.only.iter().map(|verb| match verb {
+            VerbArg::Rebuild => Verb::Rebuild,
+            VerbArg::Clean => Verb::Clean,
+            VerbArg::Replace => Verb::Replace,
+            VerbArg::Restore => Verb::Restore,
+            VerbArg::Evict => Verb::Evict,
+        });
+        let allow = self.allow.iter().map(|allow| match allow {
+            AllowArg::Unpullable => Allow::Unpullable,
+            AllowArg::Pinned => Allow::Pinned,
+            AllowArg::Leased => Allow::Leased,
+            AllowArg::InUse => Allow::InUse,
+        });
+        RepairOptions::default()
+            .only(only.collect::<BTreeSet<_>>())
+            .allow(allow.collect::<BTreeSet<_>>())
+            .mode(self.mode())
+    }
+
+    /// Whether containerd holds the root, if that was said.
+    pub(crate) fn mode(&self) -> Option<Mode> {
+        self.mode.map(|mode| match mode {
+            ModeArg::Stopped => Mode::Stopped,
+            ModeArg::Live => Mode::Live,
+        })
+    }
+
+    /// How to check before and after.
+    pub(crate) fn check_options(&self) -> CheckOptions {
+        CheckOptions::default().threads(self.threads.map_or(0, usize::from))
+    }
+}

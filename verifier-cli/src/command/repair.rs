@@ -1,0 +1,176 @@
+//! `repair`: check, plan, show, apply, prove.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+
+use verifier_core::event::Interrupt;
+use verifier_core::finding::Subject;
+use verifier_core::repair::apply::{Applied, ApplyError, LockedRows, Progress as Steps, apply};
+use verifier_core::repair::disk::{Disk, StepGate};
+use verifier_core::repair::locked::{LockError, LockedStore};
+use verifier_core::repair::plan::{Action, RepairPlan};
+use verifier_core::repair::source::{Available, Source};
+use verifier_core::repair::{Retention, retain, wanted};
+use verifier_core::report::{Mode, Report};
+use verifier_core::{CheckOptions, Checked, Store, look};
+
+use super::check::{explain_check_error, the_one_root};
+use super::output::{complain, print};
+use crate::args::{Color, Format, RepairArgs};
+use crate::exit::Status;
+use crate::render::repair::{Outcome, Repaired, write_human, write_json};
+use crate::render::{Progress, Style, escape};
+
+/// Repairs what `args` say, and prints the plan and what came of it.
+pub(super) fn run(args: &RepairArgs, color: Color) -> Status {
+    let root = match args.root.clone().map_or_else(|| the_one_root(&args.machine), Ok) {
+        Ok(root) => root,
+        Err(status) => return status,
+    };
+    let store = match Store::open(&root) {
+        Ok(store) => store,
+        Err(error) => {
+            complain(escape(error.to_string()));
+            return Status::of_open_error(&error);
+        }
+    };
+    let gate = StepGate::default();
+    let disk = Disk::new(store.folder(), &gate);
+    if args.runs || args.undo.is_some() || args.purge.is_some() {
+        return super::runs::run(args, disk, color);
+    }
+    let job = Job { args, store: &store, disk, interrupt: super::interrupt::on_signals() };
+    match job.repair(&root, color) {
+        Ok(status) | Err(status) => status,
+    }
+}
+
+struct Job<'a> {
+    args: &'a RepairArgs,
+    store: &'a Store,
+    disk: Disk<'a>,
+    interrupt: Interrupt,
+}
+
+impl Job<'_> {
+    fn repair(&self, root: &Path, color: Color) -> Result<Status, Status> {
+        let mut sources = open_sources(&self.args.sources)?;
+        let only = self.args.from.as_deref().map(super::from::subjects).transpose()?;
+        let locked = if self.args.yes { self.lock()? } else { None };
+        let checked = self.look(only.as_ref())?;
+        let mode = match (&locked, self.args.mode()) {
+            (Some(_), _) => Mode::Stopped,
+            (None, Some(mode)) => mode,
+            (None, None) => checked.report.mode,
+        };
+        let available = Available::find(&mut sources, wanted(&checked)).map_err(|error| {
+            complain(escape(error.to_string()));
+            Status::INCOMPLETE
+        })?;
+        let plan = RepairPlan::new(&checked, &available, &self.args.options().mode(Some(mode)));
+        let done = match self.args.yes && !plan.actions.is_empty() {
+            true => Some(self.carry_out(&plan, &checked, locked.as_ref(), &sources)?),
+            false => None,
+        };
+        let done = done.as_ref().map(|(applied, after)| (applied, after));
+        let repaired = Repaired { root, mode, before: &checked.report, plan: &plan, done };
+        let status = self.status(&repaired);
+        let style = Style::new(color, &io::stdout());
+        Ok(print(status, |out| match self.args.format {
+            Format::Human => write_human(out, &repaired, style),
+            Format::Json => write_json(out, &repaired),
+        }))
+    }
+
+    fn status(&self, repaired: &Repaired<'_>) -> Status {
+        let seen = repaired.done.map_or(repaired.before, |(_, after)| after);
+        if self.interrupt.is_raised() && !seen.is_complete() {
+            return Status::CANCELLED;
+        }
+        let gaps = if seen.is_complete() { Status::CLEAN } else { Status::INCOMPLETE };
+        gaps | match repaired.outcome() {
+            Outcome::Clean => Status::CLEAN,
+            Outcome::Corrected => Status::CORRECTED,
+            Outcome::Planned | Outcome::Left => Status::DAMAGED,
+        }
+    }
+
+    /// The locks of a stopped store; `None` when containerd holds them.
+    fn lock(&self) -> Result<Option<LockedStore<'_>>, Status> {
+        if self.args.mode() == Some(Mode::Live) {
+            return Ok(None);
+        }
+        match LockedStore::lock(self.disk) {
+            Ok(locked) => Ok(Some(locked)),
+            Err(LockError::Held(_)) if self.args.mode().is_none() => Ok(None),
+            Err(error) => {
+                complain(escape(error.to_string()));
+                Err(Status::INCOMPLETE)
+            }
+        }
+    }
+
+    fn look(&self, only: Option<&BTreeSet<Subject>>) -> Result<Checked, Status> {
+        let progress = Progress::new(!self.args.quiet && !self.args.no_progress);
+        let options: CheckOptions = self.args.check_options();
+        let looked = progress.during(|| look(self.store, &options, only, &progress, &self.interrupt));
+        looked.map_err(|error| explain_check_error(&error))
+    }
+
+    /// Does what the plan says, and checks again what was touched.
+    fn carry_out(
+        &self,
+        plan: &RepairPlan,
+        checked: &Checked,
+        locked: Option<&LockedStore<'_>>,
+        sources: &[Source],
+    ) -> Result<(Applied, Report), Status> {
+        let fail = |error: io::Error| {
+            complain(format_args!("the repair could not go on: {}", escape(error.to_string())));
+            Status::DAMAGED | Status::INCOMPLETE
+        };
+        retain(self.disk, Retention::default()).map_err(fail)?;
+        let mut told = Told { quiet: self.args.quiet, of: plan.actions.len() };
+        let Some(locked) = locked else {
+            complain("containerd holds the store");
+            return Err(Status::INCOMPLETE);
+        };
+        let mut rows = LockedRows::new(locked, checked);
+        let applied =
+            apply(plan, checked, self.disk, &mut rows, sources, &mut told, &self.interrupt).map_err(fail)?;
+        let after = self.look(Some(&plan.subjects()))?;
+        Ok((applied, after.report))
+    }
+}
+
+fn open_sources(paths: &[std::path::PathBuf]) -> Result<Vec<Source>, Status> {
+    let opened = paths.iter().map(|path| {
+        Source::open(path).map_err(|error| {
+            complain(escape(error.to_string()));
+            Status::USAGE
+        })
+    });
+    opened.collect()
+}
+
+/// Says on stderr what is being done.
+struct Told {
+    quiet: bool,
+    of: usize,
+}
+
+impl Steps for Told {
+    fn began(&mut self, at: usize, action: &Action) {
+        if !self.quiet {
+            let (at, of, verb) = (at + 1, self.of, action.kind.verb().as_str());
+            complain(format_args!("{verb} ({at} of {of}): {}", crate::words::action(&action.kind)));
+        }
+    }
+
+    fn ended(&mut self, _at: usize, _action: &Action, outcome: &Result<(), ApplyError>) {
+        if let Err(error) = outcome {
+            complain(format_args!("not done: {}", escape(error.to_string())));
+        }
+    }
+}

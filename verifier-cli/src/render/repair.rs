@@ -1,0 +1,212 @@
+//! A repair's plan and what came of it, for people and for scripts.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde::Serialize;
+use verifier_core::finding::{Finding, Severity};
+use verifier_core::repair::apply::Applied;
+use verifier_core::repair::plan::{Action, Refusal, RepairPlan};
+use verifier_core::report::{Mode, Report};
+
+use super::{Paint, Style, count_of, escape_path, size, wrap};
+use crate::words;
+
+/// Reasons, images and the like that are shown of one action.
+const SHOWN: usize = 5;
+
+/// All that there is to say of a repair.
+pub(crate) struct Repaired<'a> {
+    pub(crate) root: &'a Path,
+    pub(crate) mode: Mode,
+    /// What was found before anything was done.
+    pub(crate) before: &'a Report,
+    pub(crate) plan: &'a RepairPlan,
+    /// What was done, and what is found now of what was touched; `None` when the plan was only to be shown.
+    pub(crate) done: Option<(&'a Applied, &'a Report)>,
+}
+
+impl Repaired<'_> {
+    /// Damage that nothing is done about.
+    pub(crate) fn refused_damage(&self) -> usize {
+        self.plan.refusals.iter().filter(|refusal| refusal.code.severity() >= Severity::Error).count()
+    }
+
+    /// Damage that is still there, of what was touched.
+    fn left(&self) -> Vec<&Finding> {
+        let after = self.done.map(|(_, after)| &after.findings);
+        let damage = |finding: &&Finding| finding.severity() >= Severity::Error;
+        after.into_iter().flatten().filter(damage).collect()
+    }
+
+    /// What the repair came to.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self.done {
+            None if self.plan.actions.is_empty() && self.refused_damage() == 0 => Outcome::Clean,
+            None if self.plan.actions.is_empty() => Outcome::Left,
+            None => Outcome::Planned,
+            Some((applied, _)) => {
+                let all = applied.is_complete() && self.left().is_empty() && self.refused_damage() == 0;
+                if all { Outcome::Corrected } else { Outcome::Left }
+            }
+        }
+    }
+}
+
+/// What a repair came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Outcome {
+    /// Nothing is wrong.
+    Clean,
+    /// There is something to do.
+    Planned,
+    /// All that was wrong is put right.
+    Corrected,
+    /// Something is left.
+    Left,
+}
+
+/// Writes the plan, and, where it was carried out, what came of it.
+pub(crate) fn write_human(out: &mut dyn Write, repaired: &Repaired<'_>, style: Style) -> io::Result<()> {
+    let header = format!("{}: containerd {}", escape_path(repaired.root), words::mode(repaired.mode));
+    writeln!(out, "{}", style.paint(Paint::Strong, header))?;
+    if repaired.before.must_not_start() {
+        let alarm = "DO NOT START CONTAINERD before this is repaired: it would destroy what is still there.";
+        writeln!(out, "{}", style.paint(Paint::Critical, alarm))?;
+    }
+    let plan = repaired.plan;
+    for (at, action) in plan.actions.iter().enumerate() {
+        write_action(out, at, action, style)?;
+        if let Some((applied, _)) = repaired.done {
+            match applied.outcomes.get(at) {
+                Some(Ok(())) => writeln!(out, "     {}", style.paint(Paint::Good, "done"))?,
+                Some(Err(error)) => {
+                    let text = format!("NOT DONE: {}", super::escape(error.to_string()));
+                    writeln!(out, "{}", style.paint(Paint::Error, wrap("     ", &text)))?;
+                }
+                None => {}
+            }
+        }
+    }
+    write_refusals(out, &plan.refusals, style)?;
+    write_end(out, repaired, style)
+}
+
+fn write_action(out: &mut dyn Write, at: usize, action: &Action, style: Style) -> io::Result<()> {
+    let number = format!("{:>3}. ", at + 1);
+    let verb = style.paint(Paint::Strong, action.kind.verb().as_str());
+    writeln!(out, "\n{number}{verb}")?;
+    writeln!(out, "{}", wrap("     ", &words::action(&action.kind)))?;
+    for because in action.because.iter().take(SHOWN) {
+        let text = format!("because of {}: {}", because.code, words::subject(&because.subject));
+        writeln!(out, "{}", wrap("     ", &text))?;
+    }
+    if let Some(more) = action.because.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        writeln!(out, "     and {}", count_of(more, "more reason"))?;
+    }
+    for (what, names) in [("images", &action.blast.images), ("containers", &action.blast.containers)] {
+        let shown: Vec<String> = names.iter().take(SHOWN).map(words::named).collect();
+        if !shown.is_empty() {
+            let more = if names.len() > SHOWN { ", …" } else { "" };
+            writeln!(out, "{}", wrap(&format!("     {what}: "), &format!("{}{more}", shown.join(", "))))?;
+        }
+    }
+    let costs = [("writes at most", action.write_bytes), ("pull needed:", action.pull_bytes)];
+    for (what, bytes) in costs.into_iter().filter(|(_, bytes)| *bytes > 0) {
+        writeln!(out, "     {what} {}", size(bytes))?;
+    }
+    Ok(())
+}
+
+fn write_refusals(out: &mut dyn Write, refusals: &[Refusal], style: Style) -> io::Result<()> {
+    let told: Vec<&Refusal> =
+        refusals.iter().filter(|refusal| refusal.code.severity() > Severity::Info).collect();
+    if told.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{}", style.paint(Paint::Strong, "Left alone"))?;
+    for refusal in told {
+        writeln!(out, "{}", wrap("     ", &words::refusal(refusal)))?;
+    }
+    Ok(())
+}
+
+fn write_end(out: &mut dyn Write, repaired: &Repaired<'_>, style: Style) -> io::Result<()> {
+    writeln!(out)?;
+    let plan = repaired.plan;
+    for finding in repaired.left() {
+        writeln!(out, "{}", wrap("  still wrong: ", &words::message(finding)))?;
+    }
+    let (paint, text) = match repaired.outcome() {
+        Outcome::Clean => (Paint::Good, "CLEAN: there is nothing to do.".to_owned()),
+        Outcome::Planned => {
+            let count = count_of(plan.actions.len(), "action");
+            let (write, pull) = (size(plan.write_bytes()), size(plan.pull_bytes()));
+            let costs = format!("writes at most {write}; to be pulled afterwards: {pull}");
+            (Paint::Warning, format!("PLAN: {count}, {costs}. Nothing was changed; --yes does it."))
+        }
+        Outcome::Corrected => (Paint::Good, "CORRECTED: all that was wrong is put right.".to_owned()),
+        Outcome::Left => (Paint::Error, "DAMAGE IS LEFT.".to_owned()),
+    };
+    writeln!(out, "{}", style.paint(paint, text))?;
+    if let Some(run) = repaired.done.and_then(|(applied, _)| applied.run.as_ref()) {
+        writeln!(out, "What was taken out is kept; 'containerd-fsck repair --undo {run}' puts it back.")?;
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: u32,
+    root: String,
+    mode: Mode,
+    outcome: Outcome,
+    actions: Vec<Item<'a>>,
+    refusals: &'a [Refusal],
+    write_bytes: u64,
+    pull_bytes: u64,
+    run: Option<&'a str>,
+    left: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Item<'a> {
+    verb: &'static str,
+    message: String,
+    #[serde(flatten)]
+    action: &'a Action,
+    /// `null` when the plan was only to be shown.
+    done: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// Writes one JSON document, described by `schema/repair-1.json`, and a line break.
+pub(crate) fn write_json(out: &mut dyn Write, repaired: &Repaired<'_>) -> io::Result<()> {
+    let outcomes = repaired.done.map(|(applied, _)| &applied.outcomes);
+    let actions = repaired.plan.actions.iter().enumerate().map(|(at, action)| {
+        let outcome = outcomes.and_then(|outcomes| outcomes.get(at));
+        Item {
+            verb: action.kind.verb().as_str(),
+            message: words::action(&action.kind),
+            action,
+            done: outcome.map(Result::is_ok),
+            error: outcome.and_then(|outcome| outcome.as_ref().err()).map(ToString::to_string),
+        }
+    });
+    let document = Document {
+        schema: 1,
+        root: repaired.root.to_string_lossy().into_owned(),
+        mode: repaired.mode,
+        outcome: repaired.outcome(),
+        actions: actions.collect(),
+        refusals: &repaired.plan.refusals,
+        write_bytes: repaired.plan.write_bytes(),
+        pull_bytes: repaired.plan.pull_bytes(),
+        run: repaired.done.and_then(|(applied, _)| applied.run.as_deref()),
+        left: repaired.left().into_iter().map(words::message).collect(),
+    };
+    serde_json::to_writer_pretty(&mut *out, &document)?;
+    writeln!(out)
+}
