@@ -7,7 +7,7 @@ use crate::device::Device;
 use crate::event::{Event, Interrupt, Observer, Phase};
 use crate::finding::{Code, Finding, Subject};
 use crate::plan::Plan;
-use crate::report::{Depth, Mode, Reason, Report, Unverified};
+use crate::report::{DatabaseReport, Depth, Mode, Reason, Report, Unverified};
 use crate::scan::{Inventory, scan};
 use crate::store::Store;
 use crate::verify::{Candidate, Examination, examine};
@@ -108,7 +108,8 @@ pub fn check(
     }
     let (root, mode, depth) = (store.root().into(), inventory.mode, options.depth);
     let device = Device::of(store.root());
-    Ok(Report { root, device, mode, depth, findings, coverage, elapsed: start.elapsed() })
+    let databases = DatabaseReport::all(&inventory);
+    Ok(Report { root, device, mode, depth, findings, coverage, databases, elapsed: start.elapsed() })
 }
 
 /// The worst first, then by code and subject; each but once.

@@ -37,7 +37,8 @@ impl KeyRange {
 }
 
 /// What a fault hides from a walk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(tag = "what", rename_all = "kebab-case")]
 pub enum Hides {
     /// Nothing: the rule that was broken costs no key.
     #[default]

@@ -33,6 +33,12 @@ pub struct Stray {
     pub standing: Standing,
 }
 
+impl Stray {
+    pub(crate) fn new(pgid: Pgid, standing: Standing) -> Self {
+        Self { pgid, standing }
+    }
+}
+
 /// Whether a stray page belongs to the current state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {

@@ -6,8 +6,10 @@ use super::{
     Code, IndexEntry, LeftOver, Role, SandboxFault, SnapshotKind, StaleIngest, TreeDamage, Unparsable,
     Unusable, Usage,
 };
+use crate::bolt::Hides;
 use crate::digest::{ChainId, DiffId, Digest};
 use crate::io::FileKind;
+use crate::scan::LastTransaction;
 
 /// What is wrong, with the evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -90,12 +92,21 @@ pub enum FindingKind {
         why: Unusable,
     },
     BoltMetaInvalid {
+        page: usize,
         error: String,
         used_txid: u64,
+        last_transaction: LastTransaction,
     },
     BoltPageInvalid {
         pgid: u64,
         bucket: Vec<String>,
+        /// The least key that the page can hold, where that is known.
+        from: Option<String>,
+        /// The key that is greater than all that the page can hold, where that is known.
+        to: Option<String>,
+        hides: Hides,
+        /// Whether it may be a page that the last transaction did not get to write; the state before is whole then.
+        torn: bool,
         error: String,
     },
     SnapshotFolderMissing {

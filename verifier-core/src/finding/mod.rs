@@ -18,6 +18,7 @@ pub use evidence::{
     Usage,
 };
 pub use kind::FindingKind;
+pub(crate) use subject::lossy;
 pub use subject::{BlastRadius, Named, Subject};
 
 /// A finding.

@@ -64,7 +64,7 @@ pub enum Subject {
 }
 
 /// Paths need not be UTF-8, and serde's own way with those is to fail; what is not is written with U+FFFD.
-fn lossy<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn lossy<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&path.to_string_lossy())
 }
 

@@ -18,22 +18,27 @@
 //! ```
 //!
 //! Buckets and keys that are not listed belong to versions this library does not know; they are passed over.
+//! [`Census`] counts records by their place, [`StrayRecords`] finds them on pages that have none any more.
 //! A listed value that does not decode is kept as an [`InvalidValue`], and its record goes on without it.
 
+mod census;
 mod containers;
 mod content;
 mod images;
 mod leases;
 mod meta_db;
+mod salvage;
 mod snapshots;
 mod snapshotter_db;
 mod value;
 
+pub use census::{Census, RecordCounts, RecordKind, Schema};
 pub use containers::{ContainerRecord, SandboxRecord};
 pub use content::{BlobRecord, IngestRecord, UNCOMPRESSED};
 pub use images::{ImageRecord, Target};
 pub use leases::LeaseRecord;
 pub use meta_db::{InvalidValue, Metadata, MetadataVisitor, Namespace};
+pub use salvage::{StrayRecord, StrayRecords};
 pub use snapshots::SnapshotRecord;
 pub use snapshotter_db::{BackendSnapshot, Kind, Snapshots, SnapshotterVisitor};
 pub use value::{Labels, Timestamp, ValueError};

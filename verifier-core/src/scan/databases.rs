@@ -3,15 +3,19 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::bolt::{MetaFault, OpenError, PageFault, ViewError, Visitor, consistent};
+use super::view::DatabaseView;
+use crate::bolt::{Database, MetaFault, OpenError, PageFault, ViewError, Visitor, consistent};
 use crate::finding::Unusable;
 use crate::io::{Folder, NotRegular, ReadAt, Time};
+use crate::metadata::Schema;
 
 /// What was read of a bolt file.
 #[derive(Debug)]
 pub struct DatabaseFacts<T> {
     /// Where it is, below the root.
     pub path: PathBuf,
+    /// What it is for.
+    pub schema: Schema,
     /// When it was last written, before it was read.
     pub modified: Option<Time>,
     /// What came of reading it.
@@ -27,10 +31,10 @@ pub enum DatabaseState<T> {
         records: T,
         /// Pages that break the format's rules.
         faults: Vec<PageFault>,
-        /// What is wrong with a meta page, when the other one was used.
-        meta_fault: Option<String>,
         /// The transaction that was read.
         txid: u64,
+        /// What of the file could be read, and what else is in it.
+        view: Box<DatabaseView>,
     },
     /// It cannot be used at all.
     Unusable(Unusable),
@@ -46,6 +50,15 @@ impl<T> DatabaseFacts<T> {
     pub fn txid(&self) -> Option<u64> {
         match &self.state {
             DatabaseState::Read { txid, .. } => Some(*txid),
+            _ => None,
+        }
+    }
+
+    /// What of it could be read, if anything.
+    #[must_use]
+    pub fn view(&self) -> Option<&DatabaseView> {
+        match &self.state {
+            DatabaseState::Read { view, .. } => Some(view),
             _ => None,
         }
     }
@@ -67,32 +80,32 @@ const ATTEMPTS: u32 = 100;
 pub(super) fn read_database<V: Visitor, T>(
     root: &Folder,
     path: &Path,
+    schema: Schema,
     begin: fn() -> V,
     finish: fn(V) -> T,
 ) -> DatabaseFacts<T> {
     let modified = root.stat(path).ok().map(|stat| stat.mtime);
     let state = match root.file(path) {
-        Ok(file) => read_pages(&file, begin, finish),
+        Ok(file) => read_pages(&file, schema, begin, finish),
         Err(error) => match NotRegular::of(&error) {
             Some(found) => DatabaseState::Unusable(Unusable::NotRegular { found }),
             None if error.kind() == io::ErrorKind::NotFound => DatabaseState::Unusable(Unusable::Absent),
             None => DatabaseState::Unreadable(error),
         },
     };
-    DatabaseFacts { path: path.into(), modified, state }
+    DatabaseFacts { path: path.into(), schema, modified, state }
 }
 
-fn read_pages<V: Visitor, T>(source: &dyn ReadAt, begin: fn() -> V, finish: fn(V) -> T) -> DatabaseState<T> {
-    let view = consistent(source, ATTEMPTS, |database| {
-        let mut visitor = begin();
-        let walk = database.walk(&mut visitor);
-        let meta_fault =
-            database.metas().iter().find_map(|meta| meta.as_ref().err()).map(ToString::to_string);
-        (visitor, walk, meta_fault, database.meta().txid)
-    });
-    match view {
-        Ok((visitor, walk, meta_fault, txid)) => {
-            DatabaseState::Read { records: finish(visitor), faults: walk.faults, meta_fault, txid }
+fn read_pages<V: Visitor, T>(
+    source: &dyn ReadAt,
+    schema: Schema,
+    begin: fn() -> V,
+    finish: fn(V) -> T,
+) -> DatabaseState<T> {
+    let look = |database: &Database<'_>| (DatabaseView::of(database, schema, begin()), database.meta().txid);
+    match consistent(source, ATTEMPTS, look) {
+        Ok(((view, visitor, faults), txid)) => {
+            DatabaseState::Read { records: finish(visitor), faults, txid, view: Box::new(view) }
         }
         Err(ViewError::Busy { .. }) => DatabaseState::KeptChanging,
         Err(ViewError::Open(OpenError::Empty)) => DatabaseState::Unusable(Unusable::Empty),

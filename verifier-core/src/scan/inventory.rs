@@ -12,7 +12,7 @@ use crate::content::{Blobs, IngestFolder, list_blobs, list_ingests};
 use crate::event::Interrupt;
 use crate::finding::Unusable;
 use crate::io::{FileKind, Folder, Time};
-use crate::metadata::{Metadata, MetadataVisitor, Snapshots, SnapshotterVisitor, Timestamp};
+use crate::metadata::{Metadata, MetadataVisitor, Schema, Snapshots, SnapshotterVisitor, Timestamp};
 use crate::report::Mode;
 use crate::store::Store;
 
@@ -128,7 +128,13 @@ pub fn scan(store: &Store, interrupt: &Interrupt) -> Inventory {
     // was there to be seen; what the order cannot exclude is looked at again (verify::confirm).
     let blobs = list_blobs(root);
     let ingests = list_ingests(root, &mut unreadable);
-    let meta_db = read_database(root, Path::new(META_DB), MetadataVisitor::default, MetadataVisitor::finish);
+    let meta_db = read_database(
+        root,
+        Path::new(META_DB),
+        Schema::Containerd,
+        MetadataVisitor::default,
+        MetadataVisitor::finish,
+    );
     let snapshotters = list_snapshotters(root, &mut unreadable);
     let documents = match meta_db.records() {
         Some(metadata) => Documents::read(root, metadata, &|| interrupt.is_raised()),
@@ -179,6 +185,7 @@ fn read_snapshotter(root: &Folder, path: PathBuf, unreadable: &mut Vec<(PathBuf,
     let database = read_database(
         root,
         &path.join("metadata.db"),
+        Schema::Snapshotter,
         SnapshotterVisitor::default,
         SnapshotterVisitor::finish,
     );

@@ -4,9 +4,11 @@ mod databases;
 mod documents;
 mod inventory;
 mod mode;
+mod view;
 
 pub use databases::{DatabaseFacts, DatabaseState};
 pub(crate) use documents::children;
 pub use documents::{DocumentFact, DocumentState, Documents, LayerOfChain};
 pub(crate) use inventory::snapshotter_path;
 pub use inventory::{Holder, Inventory, Snapshotter, scan};
+pub use view::{DatabaseView, KeyCounts, LastTransaction, OtherState, PageCounts, Usability};

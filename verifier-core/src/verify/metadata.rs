@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use super::candidate::{Examination, reason_for};
+use crate::bolt::{Hides, PageFault};
 use crate::finding::{BlastRadius, FindingKind, Subject, Unusable};
 use crate::io::{errno, is_media_error};
 use crate::metadata::InvalidValue;
 use crate::report::Reason;
-use crate::scan::{DatabaseFacts, DatabaseState, Inventory};
+use crate::scan::{DatabaseFacts, DatabaseState, Inventory, LastTransaction};
 
 /// Judges meta.db and every metadata.db.
 pub(super) fn examine(inventory: &Inventory, into: &mut Examination) {
@@ -44,17 +45,19 @@ pub(super) fn examine(inventory: &Inventory, into: &mut Examination) {
 
 fn examine_pages<T>(database: &DatabaseFacts<T>, into: &mut Examination) {
     match &database.state {
-        DatabaseState::Read { faults, meta_fault, txid, .. } => {
-            if let Some(error) = meta_fault {
-                let kind = FindingKind::BoltMetaInvalid { error: error.clone(), used_txid: *txid };
+        DatabaseState::Read { faults, txid, view, .. } => {
+            let last_transaction = view.last_transaction;
+            for (page, meta) in view.metas.iter().enumerate() {
+                let Err(error) = meta else { continue };
+                let (error, used_txid) = (error.to_string(), *txid);
+                let kind = FindingKind::BoltMetaInvalid { page, error, used_txid, last_transaction };
                 into.find(kind, subject(&database.path), BlastRadius::default());
             }
+            let torn = last_transaction == LastTransaction::PagesTorn;
             for fault in faults {
-                let bucket =
-                    fault.path.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
-                let kind =
-                    FindingKind::BoltPageInvalid { pgid: fault.pgid, bucket, error: fault.kind.to_string() };
-                into.find(kind, subject(&database.path), BlastRadius::default());
+                let namespaces = database.schema.namespace(&fault.path).into_iter().collect();
+                let blast = BlastRadius { namespaces, ..BlastRadius::default() };
+                into.find(page_invalid(fault, torn), subject(&database.path), blast);
             }
         }
         DatabaseState::Unreadable(error) if is_media_error(errno(error)) => {
@@ -64,6 +67,19 @@ fn examine_pages<T>(database: &DatabaseFacts<T>, into: &mut Examination) {
         DatabaseState::Unreadable(error) => into.leave_out(subject(&database.path), reason_for(error)),
         DatabaseState::KeptChanging => into.leave_out(subject(&database.path), Reason::KeptChanging),
         DatabaseState::Unusable(_) => {}
+    }
+}
+
+fn page_invalid(fault: &PageFault, torn: bool) -> FindingKind {
+    let text = |name: &Vec<u8>| String::from_utf8_lossy(name).into_owned();
+    FindingKind::BoltPageInvalid {
+        pgid: fault.pgid,
+        bucket: fault.path.iter().map(text).collect(),
+        from: fault.range.from.as_ref().map(text),
+        to: fault.range.to.as_ref().map(text),
+        hides: fault.hides,
+        torn: torn && fault.hides != Hides::Nothing,
+        error: fault.kind.to_string(),
     }
 }
 

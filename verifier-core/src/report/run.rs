@@ -1,10 +1,11 @@
-//! What a run found, and what it did not look at.
+//! The report of a run.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use super::DatabaseReport;
 use crate::device::Device;
 use crate::finding::{Code, Finding, Severity, Subject};
 
@@ -145,6 +146,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What was looked at.
     pub coverage: Coverage,
+    /// What could be read of each database.
+    pub databases: Vec<DatabaseReport>,
     /// How long it took.
     pub elapsed: Duration,
 }

@@ -1,0 +1,7 @@
+//! What a run found, and what it did not look at.
+
+mod database;
+mod run;
+
+pub use database::{DatabaseReport, MetaPage, SalvageReport, StrayReport};
+pub use run::{Coverage, Depth, Mode, Outcome, Reason, Report, Tally, Unverified};
