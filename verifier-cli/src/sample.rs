@@ -1,11 +1,14 @@
 //! One finding of each kind, for tests.
 
 mod cross;
+mod database;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub(crate) use self::database::{damaged_database, database, unusable_database};
+use verifier_core::bolt::Hides;
 use verifier_core::digest::{ChainId, DiffId, Digest};
 use verifier_core::finding::{
     BlastRadius, Code, Finding, FindingKind, Named, Role, StaleIngest, Subject, TreeDamage, Unparsable,
@@ -13,6 +16,7 @@ use verifier_core::finding::{
 };
 use verifier_core::io::FileKind;
 use verifier_core::report::{Coverage, Depth, Mode, Reason, Report, Tally, Unverified};
+use verifier_core::scan::LastTransaction;
 use verifier_core::verify::tree::{Difference, DifferenceKind};
 
 /// A digest whose hex is this digit throughout.
@@ -41,7 +45,7 @@ fn meta_db() -> PathBuf {
     "io.containerd.metadata.v1.bolt/meta.db".into()
 }
 
-fn database() -> Subject {
+fn meta_db_subject() -> Subject {
     Subject::Database { path: meta_db() }
 }
 
@@ -54,7 +58,7 @@ pub(crate) fn subjects() -> Vec<Subject> {
         image(),
         Subject::Ingest { folder: "0123abcd".into() },
         snapshot(3),
-        database(),
+        meta_db_subject(),
         Subject::Record { database: meta_db(), path },
         Subject::Path { path: "io.containerd.content.v1.content/blobs".into() },
     ]
@@ -213,20 +217,29 @@ fn metadata_kind(code: Code) -> (FindingKind, Subject) {
             let error = "not a time".into();
             (FindingKind::MetadataValueInvalid { error }, Subject::Record { database: meta_db(), path })
         }
-        Code::MetadataUnusable => {
-            (FindingKind::MetadataUnusable { why: Unusable::Empty, blobs: 4, snapshots: 1 }, database())
-        }
+        Code::MetadataUnusable => (
+            FindingKind::MetadataUnusable { why: Unusable::Empty, blobs: 4, snapshots: 1 },
+            meta_db_subject(),
+        ),
         Code::SnapshotterDatabaseUnusable => {
             let why = Unusable::NotRegular { found: FileKind::Folder };
-            (FindingKind::SnapshotterDatabaseUnusable { why }, database())
+            (FindingKind::SnapshotterDatabaseUnusable { why }, meta_db_subject())
         }
         Code::BoltMetaInvalid => {
-            (FindingKind::BoltMetaInvalid { error: "checksum".into(), used_txid: 7 }, database())
+            let last_transaction = LastTransaction::MetaTorn;
+            let error = "checksum".into();
+            (
+                FindingKind::BoltMetaInvalid { page: 0, error, used_txid: 7, last_transaction },
+                meta_db_subject(),
+            )
         }
         Code::BoltPageInvalid => {
             let bucket = ["v1", "default"].map(str::to_owned).to_vec();
+            let (from, to) = (Some("images".into()), None);
+            let hides = Hides::Elements { claimed: 14, read: 9 };
             let error = "branch page with no element".into();
-            (FindingKind::BoltPageInvalid { pgid: 9, bucket, error }, database())
+            let kind = FindingKind::BoltPageInvalid { pgid: 9, bucket, from, to, hides, torn: true, error };
+            (kind, meta_db_subject())
         }
         Code::PathUnreadable => {
             let path = "io.containerd.content.v1.content/blobs".into();
@@ -249,6 +262,7 @@ pub(crate) fn report(findings: Vec<Finding>) -> Report {
         depth: Depth::Full,
         findings,
         coverage: Coverage::default(),
+        databases: vec![database()],
         elapsed: Duration::from_millis(1500),
     };
     report.coverage.blobs = Tally { checked: 4, skipped: 0, bytes: 3 << 20 };

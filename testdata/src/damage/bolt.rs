@@ -7,6 +7,7 @@ use std::path::Path;
 use super::hit;
 use super::kind::Damage;
 use super::pages::{PAGE, Pages};
+use super::reach::Reach;
 use super::subject::{Subject, metadata_db};
 use crate::builder::META_DB;
 
@@ -61,6 +62,13 @@ macro_rules! page {
     };
 }
 
+/// The same to a page of a bucket of `default`.
+macro_rules! page_of_default {
+    ($name:literal, |$pages:ident| $page:expr, $change:expr) => {
+        page!($name, INVALID, |$pages| $page, $change).reaching(Reach::DEFAULT)
+    };
+}
+
 /// Databases that are not usable at all.
 pub(super) const WHOLE: &[[Damage; 2]] = &[
     unusable!("absent", |path, _| fs::remove_file(path)),
@@ -94,19 +102,19 @@ pub(super) const PARTS: &[Damage] = &[
     page!(in metadata "latest-meta-zeroed", META, |p| Some(p.latest_meta()? * PAGE), zero),
     page!(in metadata "older-meta-zeroed", META, |p| Some((1 - p.latest_meta()?) * PAGE), zero),
     page!("root-zeroed", INVALID, |p| p.bucket(&[]), zero),
-    page!("leaf-of-leases-zeroed", INVALID, |p| p.bucket(LEASES), zero),
-    page!("leaf-of-images-zeroed", INVALID, |p| p.bucket(IMAGES), zero),
-    page!("leaf-of-blobs-zeroed", INVALID, |p| p.bucket(BLOBS), zero),
-    page!("branch-zeroed", INVALID, |p| p.bucket(LABELS), zero),
-    page!("leaf-below-a-branch-zeroed", INVALID, |p| p.first_child(p.bucket(LABELS)?), zero),
+    page_of_default!("leaf-of-leases-zeroed", |p| p.bucket(LEASES), zero),
+    page_of_default!("leaf-of-images-zeroed", |p| p.bucket(IMAGES), zero),
+    page_of_default!("leaf-of-blobs-zeroed", |p| p.bucket(BLOBS), zero),
+    page_of_default!("branch-zeroed", |p| p.bucket(LABELS), zero),
+    page_of_default!("leaf-below-a-branch-zeroed", |p| p.first_child(p.bucket(LABELS)?), zero),
     page!("freelist-zeroed", INVALID, |p| p.freelist(), zero),
-    page!("leaf-with-another-id", INVALID, |p| p.bucket(LEASES), |page| flip(page, 0)),
-    page!("leaf-with-another-kind", INVALID, |p| p.bucket(LEASES), |page| flip(page, 8)),
-    page!("leaf-with-too-many-elements", INVALID, |p| p.bucket(LEASES), |page| flip(page, 11)),
-    page!("leaf-with-overflow", INVALID, |p| p.bucket(LEASES), |page| flip(page, 13)),
-    page!("element-out-of-place", INVALID, |p| p.bucket(LEASES), |page| flip(page, 16 + 4)),
-    page!("element-too-long", INVALID, |p| p.bucket(LEASES), |page| flip(page, 16 + 13)),
-    page!("branch-to-nowhere", INVALID, |p| p.bucket(LABELS), |page| flip(page, 16 + 8 + 6)),
+    page_of_default!("leaf-with-another-id", |p| p.bucket(LEASES), |page| flip(page, 0)),
+    page_of_default!("leaf-with-another-kind", |p| p.bucket(LEASES), |page| flip(page, 8)),
+    page_of_default!("leaf-with-too-many-elements", |p| p.bucket(LEASES), |page| flip(page, 11)),
+    page_of_default!("leaf-with-overflow", |p| p.bucket(LEASES), |page| flip(page, 13)),
+    page_of_default!("element-out-of-place", |p| p.bucket(LEASES), |page| flip(page, 16 + 4)),
+    page_of_default!("element-too-long", |p| p.bucket(LEASES), |page| flip(page, 16 + 13)),
+    page_of_default!("branch-to-nowhere", |p| p.bucket(LABELS), |page| flip(page, 16 + 8 + 6)),
     page!(in metadata "root-zeroed", INVALID, |p| p.bucket(&[]), zero),
     page!(in metadata "leaf-zeroed", INVALID, |p| p.bucket(&["v1", "snapshots"]), zero),
     page!(in metadata "freelist-zeroed", INVALID, |p| p.freelist(), zero),

@@ -11,7 +11,7 @@ use std::path::Path;
 use serde::{Serialize, Serializer};
 use verifier_core::Device;
 use verifier_core::finding::{Finding, FindingKind, Named, Severity, Subject};
-use verifier_core::report::{Coverage, Depth, Mode, Outcome, Report};
+use verifier_core::report::{Coverage, DatabaseReport, Depth, Mode, Outcome, Report};
 
 use crate::words;
 
@@ -30,6 +30,7 @@ struct Document<'a> {
     complete: bool,
     findings: Vec<Item<'a>>,
     coverage: &'a Coverage,
+    databases: &'a [DatabaseReport],
     elapsed_seconds: f64,
 }
 
@@ -81,6 +82,7 @@ pub(crate) fn write(out: &mut dyn Write, report: &Report, strict: bool) -> io::R
         complete: report.is_complete(),
         findings: report.findings.iter().map(Item::from).collect(),
         coverage: &report.coverage,
+        databases: &report.databases,
         elapsed_seconds: report.elapsed.as_secs_f64(),
     };
     serde_json::to_writer_pretty(&mut *out, &document)?;
@@ -133,6 +135,18 @@ mod tests {
         let errors: Vec<String> =
             validator.iter_errors(&document).map(|e| format!("{}: {e}", e.instance_path())).collect();
         assert!(errors.is_empty(), "{errors:#?}\n{document:#}");
+    }
+
+    #[test]
+    fn every_database_fits_the_schema() {
+        let validator = jsonschema::draft202012::new(&schema()).unwrap();
+        let mut report = sample::report(Vec::new());
+        report.databases = vec![sample::database(), sample::damaged_database(), sample::unusable_database()];
+        let document = document(&report, false);
+        let errors: Vec<String> =
+            validator.iter_errors(&document).map(|e| format!("{}: {e}", e.instance_path())).collect();
+        assert!(errors.is_empty(), "{errors:#?}\n{document:#}");
+        assert_eq!(document["databases"][1]["salvage"]["lost"]["images"], json!(2));
     }
 
     #[test]

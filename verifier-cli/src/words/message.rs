@@ -134,15 +134,6 @@ fn metadata_fault(kind: &FindingKind) -> String {
         FindingKind::SnapshotterDatabaseUnusable { why } => {
             format!("{}; no snapshot of this snapshotter can be used", unusable(why))
         }
-        FindingKind::BoltMetaInvalid { error, used_txid } => format!(
-            "one of its two meta pages is invalid ({}); the other, of transaction {used_txid}, is in use",
-            escape(error)
-        ),
-        FindingKind::BoltPageInvalid { pgid, bucket, error } => {
-            let bucket: Vec<String> = bucket.iter().map(escape).collect();
-            let of = if bucket.is_empty() { String::new() } else { format!(" of {}", bucket.join(" / ")) };
-            format!("page {pgid}{of} breaks the format: {}", escape(error))
-        }
         FindingKind::PathUnreadable { errno: number } => format!("cannot be read: {}", errno(*number)),
         _ => snapshot_fault(kind),
     }
@@ -155,7 +146,7 @@ fn snapshot_fault(kind: &FindingKind) -> String {
             format!("occupies {}; when it was committed, it was {}", usage(*actual), usage(*recorded))
         }
         FindingKind::SnapshotDiffers(damage) => tree_damage(damage),
-        other => super::cross::fault(other),
+        other => super::database::fault(other).unwrap_or_else(|| super::cross::fault(other)),
     }
 }
 

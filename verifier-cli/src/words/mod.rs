@@ -2,6 +2,7 @@
 
 mod advice;
 mod cross;
+mod database;
 mod difference;
 mod evidence;
 mod message;
@@ -10,6 +11,7 @@ mod reason;
 mod repair;
 
 pub(crate) use advice::advice;
+pub(crate) use database::database;
 pub(crate) use difference::differences;
 pub(crate) use evidence::{actual, expected, place};
 pub(crate) use message::{fault, heading, message, named, subject};

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use verifier_core::finding::{Finding, Severity, Subject};
 use verifier_core::report::Report;
 
-use crate::render::{count, count_of, rate, size, span, thousands, wrap};
+use crate::render::{count, count_of, escape_path, rate, size, span, thousands, wrap};
 use crate::words;
 
 /// How many things that could not be looked at are named one by one.
@@ -30,6 +30,12 @@ pub(super) fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         span(report.elapsed),
         speed.unwrap_or_default()
     )?;
+    for database in &report.databases {
+        if let Some(text) = words::database(database) {
+            let path = escape_path(&database.path);
+            writeln!(out, "{}", wrap("Database ", &format!("{path}: {text}.")))?;
+        }
+    }
     write_left_out(out, report)?;
     write_gaps(out, report)
 }
