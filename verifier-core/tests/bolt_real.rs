@@ -10,12 +10,11 @@
 
 mod bolt_support;
 
-use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use bbolt_rs::{Bolt, BucketApi, BucketImpl, BucketRwApi, DbApi, DbRwAPI, TxApi, TxRwRefApi};
+use bbolt_rs::{Bolt, BucketRwApi, DbRwAPI, TxRwRefApi};
 use bolt_support::{Random, ask, bbolt_rs_dump, golden_databases, healthy, oracle};
 use verifier_core::bolt::{Database, MetaFault, Visitor, consistent};
 

@@ -4,9 +4,11 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
     reason = "a test helper, of which each test file uses a part"
 )]
 
+pub(crate) mod damage;
 pub(crate) mod model;
 
 use std::fmt::Write as _;

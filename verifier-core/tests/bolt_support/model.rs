@@ -6,6 +6,9 @@ use verifier_core::bolt::{Database, Edit, Edits, Visitor};
 
 use super::{Dump, Random};
 
+/// The names of the buckets from the root down.
+type Path = Vec<Vec<u8>>;
+
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Model {
     sequence: u64,
@@ -118,9 +121,9 @@ impl Model {
     }
 
     /// Every bucket's path, and every key with its bucket.
-    fn places(&self) -> (Vec<Vec<Vec<u8>>>, Vec<(Vec<Vec<u8>>, Vec<u8>)>) {
+    fn places(&self) -> (Vec<Path>, Vec<(Path, Vec<u8>)>) {
         #[derive(Default)]
-        struct Places(Vec<Vec<Vec<u8>>>, Vec<(Vec<Vec<u8>>, Vec<u8>)>);
+        struct Places(Vec<Path>, Vec<(Path, Vec<u8>)>);
         impl Visitor for Places {
             fn enter(&mut self, path: &[Vec<u8>], _: u64) {
                 self.0.push(path.to_vec());
