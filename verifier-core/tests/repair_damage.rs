@@ -1,0 +1,136 @@
+//! Every damage of the catalogue is repaired or refused with a reason, and every repair undone to what was there before.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where its own footing fails")]
+
+mod repair_common;
+mod restore_common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use repair_common::{Repaired, differences, repair, repair_with, store_picture, undo};
+use testdata::damage::{self, Damage, How};
+use testdata::in_parallel;
+use verifier_core::finding::{Code, Severity};
+use verifier_core::repair::disk::StepGate;
+use verifier_core::repair::plan::{Allow, RepairOptions};
+
+/// What only a medium or a person can put right, or what is not wrong enough to touch.
+fn allow_all() -> RepairOptions {
+    let allow = [Allow::Unpullable, Allow::Pinned, Allow::Leased, Allow::InUse];
+    RepairOptions::default().allow(BTreeSet::from(allow))
+}
+
+fn damages() -> Vec<&'static Damage> {
+    damage::all().filter(|damage| !matches!(damage.how, How::Reads(_))).collect()
+}
+
+#[test]
+fn each_damage_is_repaired_or_refused_and_undone() {
+    let outcomes = in_parallel(&damages(), |damage| {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        damage.apply(&root).unwrap();
+        let before = store_picture(&root);
+        let repaired = repair(&root, &allow_all());
+        let mut faults = judge(&repaired);
+        if let Some(run) = &repaired.run {
+            let undone = undo(&root, run);
+            if !undone.left.is_empty() {
+                faults.push(format!("not undone: {:?}", undone.left));
+            }
+            faults.extend(differences(&before, &store_picture(&root)));
+        }
+        faults.into_iter().map(|fault| format!("{}: {fault}", damage.name)).collect::<Vec<_>>()
+    });
+    assert!(outcomes.is_empty(), "{} faults:\n{}", outcomes.len(), outcomes.join("\n"));
+}
+
+/// After a repair there is no damage but what was refused, and no action failed.
+fn judge(repaired: &Repaired) -> Vec<String> {
+    let refused: BTreeSet<Code> = repaired.refused.iter().copied().collect();
+    let mut faults: Vec<String> =
+        repaired.failed.iter().map(|(action, error)| format!("{action} failed: {error}")).collect();
+    let damage = repaired.after.iter().filter(|finding| finding.severity() >= Severity::Warning);
+    let new = damage.filter(|finding| !refused.contains(&finding.code()));
+    faults
+        .extend(new.map(|finding| format!("still or newly wrong: {} {:?}", finding.code(), finding.subject)));
+    faults
+}
+
+/// Codes that some damage is repaired of, and codes that are always refused: what the README says, proved.
+#[test]
+fn which_codes_are_repaired() {
+    let mut repaired: BTreeMap<Code, bool> = BTreeMap::new();
+    for damage in damages() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        damage.apply(&root).unwrap();
+        let outcome = repair(&root, &allow_all());
+        for code in &outcome.before {
+            let healed = !outcome.after.iter().any(|finding| finding.code() == *code);
+            *repaired.entry(*code).or_default() |= healed;
+        }
+    }
+    let left: Vec<&str> =
+        repaired.iter().filter(|(_, healed)| !**healed).map(|(code, _)| code.as_str()).collect();
+    println!("never repaired: {left:?}");
+    for code in [
+        Code::BlobDigestMismatch,
+        Code::BlobMissing,
+        Code::BlobNameInvalid,
+        Code::BlobUnreferencedCorrupt,
+        Code::IngestStale,
+        Code::SnapshotDiffers,
+        Code::SnapshotFolderMissing,
+        Code::SnapshotFolderUnreferenced,
+        Code::SnapshotRowMissing,
+    ] {
+        assert_eq!(repaired.get(&code), Some(&true), "{code}");
+    }
+}
+
+/// Cut off at any step, the store has no damage that it did not have before, and another run finishes.
+#[test]
+fn a_repair_that_is_cut_off_anywhere_is_finished_by_the_next() {
+    for name in ["layer-flipped", "snapshot-file-emptied", "snapshot-folder-missing", "config-flipped"] {
+        let Some(damage) = damage::all().find(|damage| damage.name == name) else {
+            panic!("no damage {name}: {:?}", damage::all().map(|one| one.name).collect::<Vec<_>>())
+        };
+        let mut cut_at = 0;
+        loop {
+            let dir = tempfile::tempdir().unwrap();
+            let root = dir.path().join("root");
+            damage.apply(&root).unwrap();
+            let before = store_picture(&root);
+            let steps = Arc::new(AtomicUsize::new(0));
+            let count = Arc::clone(&steps);
+            let gate = StepGate::new(move |_, _| match count.fetch_add(1, Ordering::Relaxed) {
+                step if step < cut_at => Ok(()),
+                _ => Err(io::ErrorKind::Interrupted.into()),
+            });
+            let cut = repair_with(&root, &allow_all(), &gate);
+            let finished = cut.as_ref().is_ok_and(|cut| cut.failed.is_empty());
+            let next = repair(&root, &allow_all());
+            let faults = judge(&next);
+            assert!(faults.is_empty(), "{name}, cut off at step {cut_at}: {faults:#?}");
+            let runs = std::fs::read_dir(root.join("containerd-fsck/runs")).unwrap();
+            let mut runs: Vec<_> = runs.map(|run| run.unwrap().file_name().into_string().unwrap()).collect();
+            // The last one first: names are times, and a second run of the same second has the longer name.
+            runs.sort_by_key(|run| std::cmp::Reverse((run.get(..16).map(str::to_owned), run.len())));
+            for run in &runs {
+                undo(&root, run);
+            }
+            let left = differences(&before, &store_picture(&root));
+            assert!(left.is_empty(), "{name}, cut off at step {cut_at}, not undone: {left:#?}");
+            if finished {
+                break;
+            }
+            cut_at += 1;
+        }
+        println!("{name}: {cut_at} steps");
+        assert!(cut_at > 5, "{name}: only {cut_at} steps");
+    }
+}
