@@ -27,56 +27,26 @@ fn damages() -> Vec<&'static Damage> {
     damage::all().filter(|damage| !matches!(damage.how, How::Reads(_))).collect()
 }
 
+/// What the repair of one damage came to.
+struct Outcome {
+    faults: Vec<String>,
+    /// The codes that were there before, and whether each was gone afterwards.
+    codes: Vec<(Code, bool)>,
+}
+
 #[test]
 fn each_damage_is_repaired_or_refused_and_undone() {
-    let outcomes = in_parallel(&damages(), |damage| {
-        let dir = tempfile::tempdir().unwrap();
-        let root = dir.path().join("root");
-        damage.apply(&root).unwrap();
-        let before = store_picture(&root);
-        let repaired = repair(&root, &allow_all());
-        let mut faults = judge(&repaired);
-        if let Some(run) = &repaired.run {
-            let undone = undo(&root, run);
-            if !undone.left.is_empty() {
-                faults.push(format!("not undone: {:?}", undone.left));
-            }
-            faults.extend(differences(&before, &store_picture(&root)));
-        }
-        faults.into_iter().map(|fault| format!("{}: {fault}", damage.name)).collect::<Vec<_>>()
-    });
-    assert!(outcomes.is_empty(), "{} faults:\n{}", outcomes.len(), outcomes.join("\n"));
-}
-
-/// After a repair there is no damage but what was refused, and no action failed.
-fn judge(repaired: &Repaired) -> Vec<String> {
-    let refused: BTreeSet<Code> = repaired.refused.iter().copied().collect();
-    let mut faults: Vec<String> =
-        repaired.failed.iter().map(|(action, error)| format!("{action} failed: {error}")).collect();
-    let damage = repaired.after.iter().filter(|finding| finding.severity() >= Severity::Warning);
-    let new = damage.filter(|finding| !refused.contains(&finding.code()));
-    faults
-        .extend(new.map(|finding| format!("still or newly wrong: {} {:?}", finding.code(), finding.subject)));
-    faults
-}
-
-/// Codes that some damage is repaired of, and codes that are always refused: what the README says, proved.
-#[test]
-fn which_codes_are_repaired() {
+    let outcomes = in_parallel(&damages(), |damage| vec![outcome_of(damage)]);
+    let faults: Vec<&String> = outcomes.iter().flat_map(|outcome| &outcome.faults).collect();
     let mut repaired: BTreeMap<Code, bool> = BTreeMap::new();
-    for damage in damages() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = dir.path().join("root");
-        damage.apply(&root).unwrap();
-        let outcome = repair(&root, &allow_all());
-        for code in &outcome.before {
-            let healed = !outcome.after.iter().any(|finding| finding.code() == *code);
-            *repaired.entry(*code).or_default() |= healed;
-        }
+    for (code, healed) in outcomes.iter().flat_map(|outcome| &outcome.codes) {
+        *repaired.entry(*code).or_default() |= healed;
     }
-    let left: Vec<&str> =
-        repaired.iter().filter(|(_, healed)| !**healed).map(|(code, _)| code.as_str()).collect();
-    println!("never repaired: {left:?}");
+    let of =
+        |wanted: bool| repaired.iter().filter(move |(_, healed)| **healed == wanted).map(|(code, _)| code);
+    println!("repaired: {:?}", of(true).map(|code| code.as_str()).collect::<Vec<_>>());
+    println!("left alone: {:?}", of(false).map(|code| code.as_str()).collect::<Vec<_>>());
+    assert!(faults.is_empty(), "{} faults:\n{faults:#?}", faults.len());
     for code in [
         Code::BlobDigestMismatch,
         Code::BlobMissing,
@@ -92,16 +62,47 @@ fn which_codes_are_repaired() {
     }
 }
 
+fn outcome_of(damage: &Damage) -> Outcome {
+    let dir = repair_common::scratch();
+    let root = dir.path().join("root");
+    damage.apply(&root).unwrap();
+    let before = store_picture(&root);
+    let repaired = repair(&root, &allow_all());
+    let mut faults = judge(&repaired);
+    let is_left = |code: Code| repaired.after.iter().any(|finding| finding.code() == code);
+    let codes = repaired.before.iter().map(|code| (*code, !is_left(*code))).collect();
+    if let Some(run) = &repaired.run {
+        let undone = undo(&root, run);
+        if !undone.left.is_empty() {
+            faults.push(format!("not undone: {:?}", undone.left));
+        }
+        faults.extend(differences(&before, &store_picture(&root)));
+    }
+    Outcome { faults: faults.iter().map(|fault| format!("{}: {fault}", damage.name)).collect(), codes }
+}
+
+/// After a repair there is no damage but what was refused, and no action failed.
+fn judge(repaired: &Repaired) -> Vec<String> {
+    let refused: BTreeSet<Code> = repaired.refused.iter().copied().collect();
+    let mut faults: Vec<String> =
+        repaired.failed.iter().map(|(action, error)| format!("{action} failed: {error}")).collect();
+    let damage = repaired.after.iter().filter(|finding| finding.severity() >= Severity::Warning);
+    let new = damage.filter(|finding| !refused.contains(&finding.code()));
+    faults
+        .extend(new.map(|finding| format!("still or newly wrong: {} {:?}", finding.code(), finding.subject)));
+    faults
+}
+
 /// Cut off at any step, the store has no damage that it did not have before, and another run finishes.
 #[test]
 fn a_repair_that_is_cut_off_anywhere_is_finished_by_the_next() {
-    for name in ["layer-flipped", "snapshot-file-emptied", "snapshot-folder-missing", "config-flipped"] {
+    for name in ["layer-flipped", "all-files-emptied", "leaf-folder-missing", "config-flipped"] {
         let Some(damage) = damage::all().find(|damage| damage.name == name) else {
             panic!("no damage {name}: {:?}", damage::all().map(|one| one.name).collect::<Vec<_>>())
         };
         let mut cut_at = 0;
         loop {
-            let dir = tempfile::tempdir().unwrap();
+            let dir = repair_common::scratch();
             let root = dir.path().join("root");
             damage.apply(&root).unwrap();
             let before = store_picture(&root);

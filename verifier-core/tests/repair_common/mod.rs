@@ -20,6 +20,12 @@ use verifier_core::{CheckOptions, Store, look};
 
 use super::restore_common::{Facts, picture};
 
+/// A folder in memory where there is one: thousands of repairs wait for a disk otherwise.
+pub fn scratch() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 /// What came of a repair.
 #[derive(Debug)]
 pub struct Repaired {
@@ -94,7 +100,8 @@ pub fn store_picture(root: &Path) -> Picture {
     let mut databases = BTreeMap::new();
     for (path, facts) in &mut files {
         let name = path.file_name().unwrap().to_str().unwrap_or_default();
-        if ["meta.db", "metadata.db"].contains(&name) {
+        let is_file = root.join(path).symlink_metadata().unwrap().is_file();
+        if is_file && ["meta.db", "metadata.db"].contains(&name) {
             let dump = dump(&root.join(path));
             if !dump.is_empty() {
                 // Its bytes and its time are another transaction's; what it says must be the same.
