@@ -96,7 +96,7 @@ fn same_rows(before: &Metadata, after: &Metadata, what: &str) {
         for (label, value) in &labels {
             assert_eq!(new.labels.get(label), Some(value), "{what}: {digest}");
         }
-        for label in new.labels.keys().filter(|label| !labels.contains_key(*label)) {
+        for label in new.labels.keys().filter(|label| !old.labels.contains_key(*label)) {
             assert_eq!(label, "containerd.io/uncompressed", "{what}: {digest}");
         }
     }
