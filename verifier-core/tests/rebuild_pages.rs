@@ -77,6 +77,7 @@ fn each_page_of_each_database_can_be_lost() {
                 let before = state(root.path());
                 let (run, rebuilt) = rebuild_now(root.path(), database, None);
                 assert!(matches!(rebuilt.how, How::Readable | How::OneTransactionBack), "{what}");
+                eprintln!("{what}: {:?} {:?}", rebuilt.how, rebuilt.lost);
                 sound(root.path(), &what);
                 let mut found = findings(root.path());
                 // A container's own snapshot comes back from nowhere; it is said, and its files are in the quarantine.

@@ -1,6 +1,6 @@
 //! Rebuilds one database of a stopped store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -8,10 +8,12 @@ use super::base::{Collect, choose};
 use super::found::Found;
 use super::lost::Lost;
 use super::meta_db::{self, Facts};
+use super::salvage::Salvage;
 use super::snapshotter;
 use crate::bolt::{CommitError, Database, Edits, OpenError, ReadAt};
 use crate::content::BlobFile;
-use crate::metadata::{Metadata, MetadataVisitor, Schema, Snapshots, SnapshotterVisitor, Timestamp};
+use crate::digest::Digest;
+use crate::metadata::{Kind, Metadata, MetadataVisitor, Schema, Snapshots, SnapshotterVisitor, Timestamp};
 use crate::repair::evict::LEASE_PREFIX;
 use crate::repair::locked::LockedStore;
 use crate::repair::run::Run;
@@ -115,9 +117,15 @@ fn rebuild_meta(
     if let Some(db) = usable_database(own)? {
         let choice = choose(&db, Schema::Containerd);
         let mut visitor = MetadataVisitor::default();
-        db.at_slot(choice.slot).ok_or(RebuildError::Unknown)?.walk(&mut visitor);
-        let plan = meta_db::plan(&facts(&visitor.finish(), false));
-        let bytes_written = run.rewrite_database(locked, path, choice.slot, &plan.edits, &|_, _, _| true)?;
+        let db = db.at_slot(choice.slot).ok_or(RebuildError::Unknown)?;
+        db.walk(&mut visitor);
+        let mut base = visitor.finish();
+        let salvaged =
+            if choice.whole { Edits::new() } else { salvage_records(&db, &mut base, found, &rows) };
+        let plan = meta_db::plan(&facts(&base, false));
+        let mut edits = plan.edits;
+        edits.extend(salvaged.0);
+        let bytes_written = run.rewrite_database(locked, path, choice.slot, &edits, &|_, _, _| true)?;
         let how = if choice.one_back { How::OneTransactionBack } else { How::Readable };
         let mut lost = choice.lost;
         lost.extend(plan.lost);
@@ -138,6 +146,44 @@ fn rebuild_meta(
     let wrong = found.wrong.iter().filter(|digest| !has_record(digest));
     run.take_all(&wrong.map(BlobFile::path).collect::<Vec<_>>())?;
     Ok(Rebuilt { database: path.into(), how, lost: plan.lost, bytes_written, lock })
+}
+
+/// Records on stray pages, added to `base`.
+fn salvage_records(
+    db: &Database<'_>,
+    base: &mut Metadata,
+    found: &Found,
+    rows: &BTreeMap<String, Snapshots>,
+) -> Edits {
+    let keys = rows.values().flat_map(|rows| rows.by_key.keys());
+    let namespaces: BTreeSet<&str> = keys
+        .filter_map(|key| Some(key.split_once('/')?.0))
+        .chain(base.namespaces.keys().map(String::as_str))
+        .collect();
+    let only = if namespaces.len() == 1 { namespaces.first().copied() } else { None };
+    let salvage = Salvage::of(db, only);
+    let is_verified = |digest: &Digest| found.blobs.contains_key(digest);
+    let has_active = |namespace: &str, snapshotter: &str, key: &str| {
+        let rows = rows.get(snapshotter).into_iter().flat_map(|rows| &rows.by_key);
+        let parts = |of: &str| Some((of.split('/').next()? == namespace) && of.splitn(3, '/').nth(2)? == key);
+        rows.filter(|(_, row)| row.kind == Kind::Active).any(|(of, _)| parts(of).unwrap_or(false))
+    };
+    salvage.add_records(base, is_verified, has_active)
+}
+
+/// Rows on stray pages that meta.db names and that have a folder, added to `rows`.
+fn salvage_rows(
+    db: &Database<'_>,
+    rows: &mut Snapshots,
+    metadata: &Metadata,
+    name: &str,
+    folders: &BTreeSet<&str>,
+) -> Edits {
+    let records = metadata.namespaces.values().filter_map(|of| of.snapshots.get(name));
+    let named: BTreeSet<&str> =
+        records.flat_map(|of| of.values()).map(|record| record.backend_key.as_str()).collect();
+    let is_named = |key: &str, id: u64| named.contains(key) && folders.contains(id.to_string().as_str());
+    Salvage::of(db, None).add_rows(rows, is_named)
 }
 
 /// The database, unless there is none or neither of its meta pages is valid.
@@ -189,27 +235,35 @@ fn rebuild_snapshotter(
     let metadata = read_meta(locked)?;
     let own = locked.database(path).map(|file| Database::open(file)).transpose();
     let db = usable_database(own)?;
+    let holders = inventory.snapshotters.get(name).map(|one| one.holders.as_slice()).unwrap_or_default();
+    let folders: BTreeSet<&str> =
+        holders.iter().flat_map(|holder| &holder.names).map(String::as_str).collect();
+    let mut edits = Edits::new();
     let (choice, rows) = match &db {
         Some(db) => {
             let choice = choose(db, Schema::Snapshotter);
             let mut visitor = SnapshotterVisitor::default();
-            db.at_slot(choice.slot).ok_or(RebuildError::Unknown)?.walk(&mut visitor);
-            (Some(choice), visitor.finish())
+            let db = db.at_slot(choice.slot).ok_or(RebuildError::Unknown)?;
+            db.walk(&mut visitor);
+            let mut rows = visitor.finish();
+            if !choice.whole {
+                edits = salvage_rows(&db, &mut rows, &metadata, name, &folders);
+            }
+            (Some(choice), rows)
         }
         None => (None, Snapshots::default()),
     };
-    let holders = inventory.snapshotters.get(name).map(|one| one.holders.as_slice()).unwrap_or_default();
-    let names = holders.iter().flat_map(|holder| &holder.names).map(String::as_str);
-    let plan = snapshotter::plan(name, &rows, &metadata, names);
+    let plan = snapshotter::plan(name, &rows, &metadata, folders.iter().copied());
+    edits.extend(plan.rows.0);
     // First what names the rows: cut off in between, what is left are rows without records, and folders.
     run.rows(locked, META_DB.as_ref(), &plan.records)?;
     let (how, mut lost, (bytes_written, lock)) = match choice {
         Some(choice) => {
             let how = if choice.one_back { How::OneTransactionBack } else { How::Readable };
-            let bytes = run.rewrite_database(locked, path, choice.slot, &plan.rows, &|_, _, _| true)?;
+            let bytes = run.rewrite_database(locked, path, choice.slot, &edits, &|_, _, _| true)?;
             (how, choice.lost, (bytes, None))
         }
-        None => (How::Disk, Vec::new(), run.build_database(locked, path, &plan.rows)?),
+        None => (How::Disk, Vec::new(), run.build_database(locked, path, &edits)?),
     };
     lost.extend(plan.lost);
     lost.sort();

@@ -11,6 +11,8 @@ pub(super) struct Choice {
     pub(super) slot: usize,
     /// Whether that is not the one in use.
     pub(super) one_back: bool,
+    /// Whether all of it can be read.
+    pub(super) whole: bool,
     /// What cannot.
     pub(super) lost: Vec<Lost>,
 }
@@ -20,15 +22,19 @@ pub(super) struct Choice {
 pub(super) fn choose(db: &Database<'_>, schema: Schema) -> Choice {
     let mut used = Census::new(schema);
     let walk = db.walk(&mut used);
-    let current =
-        Choice { slot: db.slot(), one_back: false, lost: walk.faults.iter().filter_map(lost_page).collect() };
+    let current = Choice {
+        slot: db.slot(),
+        one_back: false,
+        whole: walk.complete,
+        lost: walk.faults.iter().filter_map(lost_page).collect(),
+    };
     let Some(other) = db.at_slot(1 - db.slot()).filter(|_| !walk.complete) else { return current };
     let mut census = Census::new(schema);
     let whole = other.walk(&mut census).complete && census.counts().total() > 0;
     if !whole || census.beyond(&used).total() < used.beyond(&census).total() {
         return current;
     }
-    Choice { slot: other.slot(), one_back: true, lost: Vec::new() }
+    Choice { slot: other.slot(), one_back: true, whole: true, lost: Vec::new() }
 }
 
 fn lost_page(fault: &PageFault) -> Option<Lost> {

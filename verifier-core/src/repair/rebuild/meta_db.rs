@@ -132,6 +132,23 @@ impl<'f> Planner<'f> {
         }
     }
 
+    /// Records of which nothing is left but their names.
+    fn drop_empty(&mut self, namespace: &str) {
+        let Some(records) = self.facts.base.namespaces.get(namespace) else { return };
+        let containers = records.containers.iter().filter(|(_, record)| record.created.is_none());
+        for (id, _) in containers {
+            self.plan.edits.delete_bucket(["v1", namespace, "containers", id]);
+            self.lose(LostKind::Container, &[namespace, id]);
+        }
+        let leases = records.leases.iter().filter(|(_, record)| record.created.is_none());
+        let sandboxes = records.sandboxes.iter().filter(|(_, record)| record.created.is_none());
+        let leases = leases.map(|(id, _)| ("leases", id));
+        for (kind, id) in leases.chain(sandboxes.map(|(id, _)| ("sandboxes", id))) {
+            self.plan.edits.delete_bucket(["v1", namespace, kind, id]);
+            self.lose(LostKind::Record, &["v1", namespace, kind, id]);
+        }
+    }
+
     /// Blobs that no namespace has a record of, nor an image that leads to them: they go to every namespace.
     fn named_by_nobody(&self) -> BTreeSet<&'f Digest> {
         let base = &self.facts.base.namespaces;
@@ -145,6 +162,7 @@ impl<'f> Planner<'f> {
     }
 
     fn namespace(&mut self, namespace: &str, named_by_nobody: &BTreeSet<&'f Digest>) {
+        self.drop_empty(namespace);
         let snapshots = self.snapshots(namespace);
         let mut reached = BTreeSet::new();
         let facts = self.facts;
@@ -165,12 +183,30 @@ impl<'f> Planner<'f> {
             }
         }
         self.drop_blobs(namespace);
-        if !new.is_empty() || !snapshots.is_empty() {
-            let snapshots = snapshots.iter().map(|(snapshotter, key)| (snapshotter.as_str(), key.as_str()));
-            hold(namespace, facts.lease, new.into_iter(), snapshots, &mut self.plan.edits);
-        }
+        self.hold_all(namespace, new, &snapshots);
         if facts.is_backup {
             self.drop_gone(namespace);
+        }
+    }
+
+    /// Holds all that the namespace has: whatever name or lease is lost, the collector takes nothing that it held.
+    fn hold_all(&mut self, namespace: &str, mut blobs: Vec<&'f Digest>, new: &[(String, String)]) {
+        let facts = self.facts;
+        let base = facts.base.namespaces.get(namespace);
+        blobs.extend(
+            base.into_iter().flat_map(|base| base.blobs.keys()).filter(|digest| facts.found.has_file(digest)),
+        );
+        let mut snapshots: BTreeSet<(&str, &str)> =
+            new.iter().map(|(snapshotter, key)| (snapshotter.as_str(), key.as_str())).collect();
+        for (snapshotter, of) in base.into_iter().flat_map(|base| &base.snapshots) {
+            let is_here = |name: &str| {
+                self.rows.get(snapshotter.as_str()).is_none_or(|(_, usable)| usable.contains(name))
+            };
+            let here = of.iter().filter(|(_, record)| is_here(&record.backend_key));
+            snapshots.extend(here.map(|(key, _)| (snapshotter.as_str(), key.as_str())));
+        }
+        if !blobs.is_empty() || !snapshots.is_empty() {
+            hold(namespace, facts.lease, blobs.into_iter(), snapshots.into_iter(), &mut self.plan.edits);
         }
     }
 

@@ -19,6 +19,7 @@ mod found;
 mod labels;
 mod lost;
 mod meta_db;
+mod salvage;
 mod snapshotter;
 #[cfg(test)]
 mod tests;
