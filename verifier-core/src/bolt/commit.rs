@@ -154,13 +154,31 @@ pub fn rewrite(
     edits: &Edits,
     keep: &Keep<'_>,
 ) -> Result<Committed, CommitError> {
+    rewrite_announced(file, slot, edits, keep, &mut |_| Ok(()))
+}
+
+/// As [`rewrite`], announced as by [`commit_announced`]. What was damaged cannot be undone by the inverse.
+///
+/// # Errors
+/// [`CommitError`]; an error of `announce` ends the commit before it counts.
+pub fn rewrite_announced(
+    file: &dyn CommitFile,
+    slot: Option<usize>,
+    edits: &Edits,
+    keep: &Keep<'_>,
+    announce: &mut Announce<'_>,
+) -> Result<Committed, CommitError> {
     let current = Database::open(as_source(file))?;
     let db = slot.map_or_else(|| Some(current.clone()), |slot| current.at_slot(slot));
     let Some(db) = db else { return Err(OpenError::Empty.into()) };
-    write(file, &db, edits, keep, false, &mut |_| Ok(()))
+    write(file, &db, edits, keep, false, announce)
 }
 
-/// Makes a database of its own in an empty file: when no meta page is left to commit to.
+/// Makes the file a database of its own, whatever was in it: when no meta page is left to commit to. Returns the bytes
+/// written.
+///
+/// Until the last write there is no valid meta page in it, and it is never empty: what is cut off in between is no database
+/// that anyone would take for an empty one. The file must have no valid meta page, or be a copy.
 ///
 /// # Errors
 /// [`CommitError`]
@@ -171,23 +189,27 @@ pub fn build(
     edits: &Edits,
 ) -> Result<u64, CommitError> {
     let tree = Bucket::of(edits)?;
+    let size = u64::from(page_size);
+    if as_source(file).len()? > 0 {
+        file.write_at(&vec![0; 2 * page_size as usize], 0)?;
+        file.sync()?;
+    }
     let mut out = Output::new(file, page_size, 2);
     let (root, sequence, _) = Merge::new(&mut out, &|_, _, _| true, &tree, 0).finish()?;
     let list = if freelist { Some(write_freelist(&mut out, 2, 2)?) } else { None };
     out.flush()?;
+    // Go's bolt opens no file that is smaller than what it reads at first (4 KiB).
+    file.set_len(MIN_FILE_BYTES.max(out.next().saturating_mul(size)))?;
+    file.sync()?;
     let zero = Meta { page_size, root, sequence, freelist: list, high_water: out.next(), txid: 0 };
     for (slot, meta) in [(0, zero), (1, Meta { txid: 1, ..zero })] {
         let mut page = meta.page(slot).to_vec();
         page.resize(page_size as usize, 0);
-        file.write_at(&page, slot * u64::from(page_size))?;
-    }
-    // Go's bolt opens no file that is smaller than what it reads at first (4 KiB).
-    if as_source(file).len()? < MIN_FILE_BYTES {
-        file.set_len(MIN_FILE_BYTES)?;
+        file.write_at(&page, slot * size)?;
     }
     file.sync()?;
     prove(&Database::open(as_source(file))?)?;
-    Ok(out.bytes_written + 2 * u64::from(page_size))
+    Ok(out.bytes_written + 2 * size)
 }
 
 fn as_source(file: &dyn CommitFile) -> &dyn ReadAt {

@@ -81,6 +81,7 @@ mod write;
 pub use crate::io::ReadAt;
 pub use commit::{
     Announce, CommitError, CommitFile, Committed, Keep, build, commit, commit_announced, rewrite,
+    rewrite_announced,
 };
 pub use database::{Database, OpenError};
 pub use edit::{Edit, Edits};

@@ -7,13 +7,15 @@ use super::disk::Disk;
 use super::evict::{self, EvictError};
 use super::locked::LockedStore;
 use super::plan::{Action, ActionKind, RepairPlan, SnapshotName};
+use super::rebuild::{Found, RebuildError, Rebuilt, rebuild};
 use super::replace::{ReplaceError, replace};
 use super::restore::{RestoreError, RestoreOptions, restore};
 use super::run::Run;
 use super::source::Source;
 use crate::check::Checked;
 use crate::digest::Digest;
-use crate::event::Interrupt;
+use crate::event::{Interrupt, Unobserved};
+use crate::io::ReadAt;
 
 /// What came of a plan.
 #[derive(Debug)]
@@ -46,6 +48,9 @@ pub enum ApplyError {
     /// Something could not be taken out.
     #[error(transparent)]
     Evict(#[from] EvictError),
+    /// A database could not be rebuilt.
+    #[error(transparent)]
+    Rebuild(#[from] RebuildError),
     /// The system refused.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -103,13 +108,30 @@ pub trait Rows {
 pub struct LockedRows<'a> {
     locked: &'a LockedStore<'a>,
     checked: &'a Checked,
+    backup: Option<std::fs::File>,
+    /// What is on disk, verified: read when the first database is rebuilt.
+    found: Option<Found>,
+    rebuilt: Vec<Rebuilt>,
 }
 
 impl<'a> LockedRows<'a> {
     /// The databases of `locked`, as `checked` found them.
     #[must_use]
     pub fn new(locked: &'a LockedStore<'a>, checked: &'a Checked) -> Self {
-        LockedRows { locked, checked }
+        LockedRows { locked, checked, backup: None, found: None, rebuilt: Vec::new() }
+    }
+
+    /// With a consistent copy of meta.db from an earlier time, for when nothing is left of it.
+    #[must_use]
+    pub fn backup(mut self, backup: Option<std::fs::File>) -> Self {
+        self.backup = backup;
+        self
+    }
+
+    /// The databases that were rebuilt, and what is lost with each. They hold locks: keep them while the store is locked.
+    #[must_use]
+    pub fn rebuilt(&self) -> &[Rebuilt] {
+        &self.rebuilt
     }
 }
 
@@ -131,8 +153,13 @@ impl Rows for LockedRows<'_> {
         Ok(evict::forget_image(run, self.locked, &self.checked.inventory, namespace, name)?)
     }
 
-    fn rebuild(&mut self, _run: &mut Run<'_>, _database: &Path) -> Result<(), ApplyError> {
-        Err(ApplyError::MustBeStopped)
+    fn rebuild(&mut self, run: &mut Run<'_>, database: &Path) -> Result<(), ApplyError> {
+        let inventory = &self.checked.inventory;
+        let read = || Found::read(run.disk().root(), inventory, 0, &Unobserved, &Interrupt::default());
+        let found = self.found.get_or_insert_with(read);
+        let backup = self.backup.as_ref().map(|file| file as &dyn ReadAt);
+        self.rebuilt.push(rebuild(run, self.locked, inventory, found, database, backup)?);
+        Ok(())
     }
 
     fn finish(&mut self, _run: &mut Run<'_>) -> Result<(), ApplyError> {

@@ -50,6 +50,8 @@ pub(super) enum Line {
     Backup { item: u64, database: RawPath },
     /// Transaction `txid` changes rows; `inverse` puts them back.
     Rows { database: RawPath, txid: u64, inverse: Edits },
+    /// The database is made anew, up to transaction `txid`; item `item` is a copy of it as it was just before.
+    Rebuilt { item: u64, database: RawPath, txid: u64 },
     /// All was done.
     End { outcome: String },
 }

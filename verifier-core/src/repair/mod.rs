@@ -8,6 +8,7 @@ pub mod locked;
 pub mod mounted;
 pub mod plan;
 mod purge;
+pub mod rebuild;
 mod replace;
 pub mod restore;
 mod rows;

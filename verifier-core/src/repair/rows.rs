@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::disk::{Disk, Step, StepGate};
+use super::disk::{Disk, NewFile, Step, StepGate};
 use super::journal::{Line, RawPath};
 use super::locked::LockedStore;
 use super::run::Run;
@@ -17,10 +17,10 @@ use crate::bolt::{
 const CHUNK: usize = 256 * 1024;
 
 /// A locked database, every write to which passes the gate first.
-struct Gated<'a> {
-    file: &'a std::fs::File,
-    path: &'a Path,
-    gate: &'a StepGate,
+pub(super) struct Gated<'a> {
+    pub(super) file: &'a std::fs::File,
+    pub(super) path: &'a Path,
+    pub(super) gate: &'a StepGate,
 }
 
 impl ReadAt for Gated<'_> {
@@ -76,22 +76,24 @@ impl Run<'_> {
         }
         let item = self.new_item();
         let mut copy = self.items().create_file(&item)?;
-        let mut buffer = vec![0; CHUNK];
-        let mut offset = 0;
-        loop {
-            let count = database.read_at(&mut buffer, offset)?;
-            match buffer.get(..count) {
-                None | Some([]) => break,
-                Some(bytes) => copy.write_all(bytes)?,
-            }
-            offset += count as u64;
-        }
+        copy_to(database, &mut copy)?;
         copy.sync()?;
         self.log(&[Line::Backup {
             item: super::run::number(&item)?,
             database: RawPath(database.path.into()),
         }])
     }
+}
+
+/// Copies all of a database to `copy`.
+pub(super) fn copy_to(database: &Gated<'_>, copy: &mut NewFile<'_>) -> io::Result<()> {
+    let mut buffer = vec![0; CHUNK];
+    let mut offset = 0;
+    while let count @ 1.. = database.read_at(&mut buffer, offset)? {
+        copy.write_all(buffer.get(..count).unwrap_or_default())?;
+        offset += count as u64;
+    }
+    Ok(())
 }
 
 /// Puts rows back as `inverse` says, but for those that somebody else has changed since: they come back as what was left.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use super::disk::{Dir, Disk};
 use super::journal::{self, Attributes, Line, Moment, RawPath};
 use super::locked::LockedStore;
-use super::rows;
 use super::run::{Change, ITEMS, Parent, RUNS};
+use super::{rebuild, rows};
 
 /// Where a run that was undone says so.
 pub(super) const UNDONE: &str = "undone";
@@ -61,7 +61,7 @@ pub fn undo(disk: Disk<'_>, id: &str, locked: Option<&LockedStore<'_>>) -> Resul
         return Ok(undone);
     }
     let lines = journal::read(run.folder())?;
-    if locked.is_none() && lines.iter().any(|line| matches!(line, Line::Rows { .. })) {
+    if locked.is_none() && lines.iter().any(|line| matches!(line, Line::Rows { .. } | Line::Rebuilt { .. })) {
         return Err(UndoError::MustBeStopped);
     }
     let mut undoing = Undoing { disk, items: run.dir(Path::new(ITEMS))?, parent: Parent::none() };
@@ -72,6 +72,13 @@ pub fn undo(disk: Disk<'_>, id: &str, locked: Option<&LockedStore<'_>>) -> Resul
                     undone.steps += u64::from(made);
                     undone.left.extend(left);
                 }
+                Err(why) => undone.left.push((database.0.clone(), why)),
+            }
+            continue;
+        }
+        if let (Line::Rebuilt { item, database, txid }, Some(locked)) = (line, locked) {
+            match rebuild::undo(disk, &undoing.items, locked, &database.0, *item, *txid) {
+                Ok(made) => undone.steps += u64::from(made),
                 Err(why) => undone.left.push((database.0.clone(), why)),
             }
             continue;
@@ -116,6 +123,7 @@ impl Undoing<'_> {
             | Line::Action { .. }
             | Line::Backup { .. }
             | Line::Rows { .. }
+            | Line::Rebuilt { .. }
             | Line::End { .. } => return Ok(Step::NotMade),
         };
         step.map_err(|why| (path.clone(), why))

@@ -23,6 +23,7 @@ use crate::scan::Inventory;
 use crate::store::Store;
 
 pub(crate) use candidate::{Candidate, Examination};
+pub(crate) use rehash::rehash;
 
 /// Carries out `plan`.
 pub(crate) fn examine(

@@ -12,10 +12,10 @@ use crate::event::{Event, Interrupt, Observer};
 use crate::io::{File, Folder};
 
 /// What came of rehashing each blob; one that the run was stopped before is not in it.
-pub(super) type Rehashed = BTreeMap<Digest, Hashed>;
+pub(crate) type Rehashed = BTreeMap<Digest, Hashed>;
 
 /// Rehashes `blobs` below `root`, in the order they are given in, on `threads` threads (0: one for each processor).
-pub(super) fn rehash(
+pub(crate) fn rehash(
     root: &Folder,
     blobs: &[(Digest, u64)],
     threads: usize,
