@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn the_table() {
         let damaged = || sample::report(vec![sample::finding(Code::BlobMissing)]);
-        let wasteful = sample::report(vec![sample::finding(Code::BlobUnreferenced)]);
+        let wasteful = sample::report(vec![sample::finding(Code::IngestStale)]);
         let clean = sample::report(Vec::new());
         let cut_short = |mut report: Report| {
             report.coverage.unverified = vec![sample::unverified(Reason::PermissionDenied)];

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bolt_support::damage::{damage, originals};
 use bolt_support::{Dump, Random, Verdict, inspect, oracle};
-use verifier_core::bolt::{Database, ReadAt, Visitor, Walk, consistent};
+use verifier_core::bolt::{Database, ReadAt, Salvager, Visitor, Walk, consistent};
 
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
@@ -71,6 +71,8 @@ impl Visitor for Shown<'_> {
     }
 }
 
+impl Salvager for Shown<'_> {}
+
 /// What we say about a damaged file.
 struct Ours {
     faults: String,
@@ -96,10 +98,30 @@ fn look(bytes: &[u8], what: &str) -> Ours {
     assert!(source.read.load(Ordering::Relaxed) <= bytes.len() as u64, "{what}: read more than there is");
     assert!(shown.bytes <= bytes.len() as u64, "{what}: showed more than there is");
     assert!(walk.complete || !walk.faults.is_empty(), "{what}: a part is hidden, and nothing says why");
+    salvaged(&db, &source, shown.bytes, what);
     let faults = faults(&db, &walk);
     let ours = Ours { faults, dump };
     same_from_memory(bytes, &ours, what);
     ours
+}
+
+/// What is found apart from the tree is none of what the tree showed, and is found with few reads; the same for the tree of
+/// the other meta page.
+fn salvaged(db: &Database<'_>, source: &Counting<'_>, shown: u64, what: &str) {
+    let mut dump = Dump::default();
+    let mut found = Shown { dump: &mut dump, bytes: 0, depth: Cell::new(0) };
+    source.read.store(0, Ordering::Relaxed);
+    db.salvage(&mut found);
+    assert_eq!(found.depth.get(), 0, "{what}: each bucket that was entered is left");
+    assert!(shown + found.bytes <= source.bytes.len() as u64, "{what}: found what is in the tree");
+    // Once for the tree, once to tell what a page is, once for what is on it.
+    let read = source.read.load(Ordering::Relaxed);
+    assert!(read <= 3 * source.bytes.len() as u64, "{what}: read {read} bytes to salvage");
+    if let Some(other) = db.at_slot(1 - db.slot()) {
+        let walk = other.walk(&mut ());
+        assert!(walk.complete || !walk.faults.is_empty(), "{what}: a part of the other tree is hidden");
+        other.salvage(&mut ());
+    }
 }
 
 fn faults(db: &Database<'_>, walk: &Walk) -> String {

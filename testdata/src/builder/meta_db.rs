@@ -166,6 +166,9 @@ fn put_lease(bucket: &mut Bucket, lease: &LeaseRow) {
     for (snapshotter, key) in &lease.snapshots {
         bucket.bucket("snapshots").bucket(snapshotter).put(key, "");
     }
+    for name in &lease.images {
+        bucket.bucket("images").put(name, "");
+    }
     for name in &lease.ingests {
         bucket.bucket("ingests").put(name, "");
     }

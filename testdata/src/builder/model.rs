@@ -134,6 +134,8 @@ pub struct LeaseRow {
     pub content: Vec<String>,
     /// Snapshots that it keeps: snapshotter and key.
     pub snapshots: Vec<(String, String)>,
+    /// Names of images that it keeps.
+    pub images: Vec<String>,
     /// Refs of ingests that it keeps.
     pub ingests: Vec<String>,
     /// Labels.

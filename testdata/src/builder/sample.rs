@@ -255,6 +255,7 @@ fn add_ingest_and_lease(store: &mut StoreBuilder, app: &Image) -> String {
     let lease = LeaseRow {
         content: vec![app.manifest.digest.clone()],
         snapshots: app.chain.iter().take(1).map(|key| ("overlayfs".into(), key.clone())).collect(),
+        images: vec![Sample::APP.into()],
         ingests: vec![client_ref.clone()],
         labels: Labels::from([("containerd.io/gc.expire".into(), FAR.to_text())]),
     };

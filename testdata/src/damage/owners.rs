@@ -64,6 +64,13 @@ pub(super) const TABLE: &[Damage] = &[
     .always(RESOURCE)
     .reaching(Reach::DEFAULT),
     Damage::model(
+        "lease-on-an-image-that-is-gone",
+        |_| lease("keep"),
+        |s| change_lease(s, |lease| lease.images.push("registry.example/gone:1".into())),
+    )
+    .always(RESOURCE)
+    .reaching(Reach::DEFAULT),
+    Damage::model(
         "lease-on-an-ingest-that-is-gone",
         |_| lease("keep"),
         |s| change_lease(s, |lease| lease.ingests.push("layer-gone".into())),

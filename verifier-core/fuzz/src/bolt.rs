@@ -5,7 +5,7 @@
 use std::cell::Cell;
 
 use libfuzzer_sys::fuzz_target;
-use verifier_core::bolt::{Database, Visitor, consistent};
+use verifier_core::bolt::{Database, Hides, Salvager, Visitor, consistent};
 
 #[derive(Default)]
 struct Seen {
@@ -30,12 +30,24 @@ impl Visitor for Seen {
     }
 }
 
+impl Salvager for Seen {}
+
 fn walk(db: &Database<'_>, bytes: usize) {
     let mut seen = Seen::default();
     let walk = db.walk(&mut seen);
     assert_eq!(seen.depth.get(), 0);
     assert!(seen.bytes <= bytes, "showed more than there is");
     assert!(walk.complete || !walk.faults.is_empty(), "a part is hidden, and nothing says why");
+    // Only what was listed can say that something is hidden.
+    let hidden = walk.faults.iter().any(|fault| fault.hides != Hides::Nothing);
+    assert!(walk.complete || hidden || walk.faults_omitted > 0, "{:?}", walk.faults);
+    assert!(!(walk.complete && hidden), "{:?}", walk.faults);
+    let mut found = Seen::default();
+    let salvaged = db.salvage(&mut found);
+    assert_eq!(found.depth.get(), 0);
+    assert!(seen.bytes + found.bytes <= bytes, "showed what it had shown");
+    let pages = salvaged.lost.pages + salvaged.unknown.pages + salvaged.stale.pages;
+    assert!(walk.pages_read + pages <= bytes as u64 / 512);
     assert!(walk.pages_reached + walk.pages_free + walk.pages_lost <= bytes as u64 / 512);
 }
 
@@ -60,6 +72,9 @@ fuzz_target!(|input: &[u8]| {
     let mut bytes = bytes.to_vec();
     if raw % 8 != 0 {
         sign(&mut bytes);
+    }
+    if let Ok(Some(db)) = Database::without_meta(&bytes) {
+        walk(&db, bytes.len());
     }
     let Ok(db) = Database::open(&bytes) else { return };
     walk(&db, bytes.len());

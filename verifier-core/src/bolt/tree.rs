@@ -191,7 +191,8 @@ impl<'w, 'a> Tree<'w, 'a> {
         if self.strict && self.faults.count() > count {
             return None;
         }
-        self.out.pages_read += header.pages();
+        // The header may claim more.
+        self.out.pages_read += bytes.as_slice().len() as u64 / u64::from(self.pages.page_size());
         let (leaf, count) = (node.leaf, node.count);
         let elements = Elements::new(sound);
         Some(Frame { pgid, bytes, leaf, count, elements, upper: child.upper, bucket: child.bucket })

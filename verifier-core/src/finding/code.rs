@@ -8,7 +8,7 @@ use serde::Serialize;
 pub enum Severity {
     /// Good to know; never changes the outcome.
     Info,
-    /// Wasted space or a trap for later; damage only when the caller is strict.
+    /// A trap for later, or wasted space that normal life does not leave; damage only when the caller is strict.
     Warning,
     /// Damage: something that images or containers rely on is wrong.
     Error,
@@ -53,8 +53,8 @@ codes! {
     BlobUnreadable = "blob-unreadable", Error;
     /// A folder, a link, a fifo where a blob should be.
     BlobNotRegular = "blob-not-regular", Error;
-    /// F3: a file with the right bytes that no record, lease or ingest names.
-    BlobUnreferenced = "blob-unreferenced", Warning;
+    /// F3: a file with the right bytes that no record, lease or ingest names; the collector removes it, or a pull adopts it.
+    BlobUnreferenced = "blob-unreferenced", Info;
     /// F3: a file with wrong bytes that no record names; a pull would adopt it.
     BlobUnreferencedCorrupt = "blob-unreferenced-corrupt", Error;
     /// F13: a name below `blobs/<algorithm>` that is no digest; collections stop at it.
@@ -111,8 +111,9 @@ codes! {
     SnapshotIndexWrong = "snapshot-index-wrong", Error;
     /// The last number that was given out is lower than one in use: the database is older than what it describes.
     SnapshotSequenceBehind = "snapshot-sequence-behind", Error;
-    /// F9: a folder that no row names, or one that a creation or a removal left half done.
-    SnapshotFolderUnreferenced = "snapshot-folder-unreferenced", Warning;
+    /// F9: a folder that no row names, or one that a creation or a removal left half done. containerd removes the rows
+    /// first: stopped before its next collection, it leaves such folders on a healthy store.
+    SnapshotFolderUnreferenced = "snapshot-folder-unreferenced", Info;
     /// F12: an active snapshot that no container, lease or label holds.
     SnapshotUnowned = "snapshot-unowned", Info;
     /// A label of containerd's own that names what it cannot name.

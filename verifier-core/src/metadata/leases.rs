@@ -1,4 +1,4 @@
-//! `leases/<id>`.
+//! `leases/<id>` (core/metadata/leases.go; `images` since containerd 2.0).
 
 use std::collections::BTreeSet;
 
@@ -16,6 +16,8 @@ pub struct LeaseRecord {
     pub snapshots: BTreeSet<(String, String)>,
     /// Blobs it keeps.
     pub content: BTreeSet<Digest>,
+    /// Images it keeps, by name: those that would expire by themselves (since containerd 2.0).
+    pub images: BTreeSet<String>,
     /// Ingests it keeps, by ref.
     pub ingests: BTreeSet<String>,
 }
@@ -27,6 +29,9 @@ impl LeaseRecord {
             ([bucket], _) if bucket == b"labels" => value::label(&mut self.labels, key, value)?,
             ([bucket], _) if bucket == b"content" => {
                 self.content.insert(value::digest(key)?);
+            }
+            ([bucket], _) if bucket == b"images" => {
+                self.images.insert(value::text(key)?);
             }
             ([bucket], _) if bucket == b"ingests" => {
                 self.ingests.insert(value::text(key)?);

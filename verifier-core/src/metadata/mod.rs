@@ -10,7 +10,7 @@
 //!        /snapshots/<snapshotter>/<key>/{name,createdat,updatedat,parent,children/,labels/}    snapshots.rs
 //!        /containers/<id>/{createdat,updatedat,image,snapshotter,snapshotKey,sandboxid,spec,runtime/,labels/,…}
 //!        /sandboxes/<id>/{createdat,updatedat,spec,sandboxer,runtime/,labels/,extensions/}     containers.rs
-//!        /leases/<id>/{createdat,labels/,snapshots/<snapshotter>/<key>,content/<digest>,ingests/<ref>}  leases.rs
+//!        /leases/<id>/{createdat,labels/,snapshots/<snapshotter>/<key>,content/<digest>,images/<name>,ingests/<ref>}  leases.rs
 //!
 //! metadata.db (core/snapshots/storage/bolt.go)  snapshotter_db.rs
 //! v1/snapshots/<ns/seq/key>/{id uvarint, kind byte, parent, createdat, updatedat, inodes varint, size varint, labels/}

@@ -40,7 +40,7 @@ pub(crate) fn damage(bytes: &mut Vec<u8>, random: &mut Random) -> String {
     let other = random.below(pages);
     let at = random.below(used);
     let range = |pgid: usize| pgid * page..(pgid + 1) * page;
-    match random.below(15) {
+    match random.below(17) {
         0..=2 => {
             bytes[at] ^= 1 << random.below(8);
             format!("bit flipped at {at}")
@@ -87,6 +87,17 @@ pub(crate) fn damage(bytes: &mut Vec<u8>, random: &mut Random) -> String {
             format!("{value:#x} written at {at}")
         }
         13 => {
+            // As if a write had not happened: the right number, and what stood there before.
+            bytes.copy_within(range(other), one * page);
+            bytes[one * page..one * page + 8].copy_from_slice(&(one as u64).to_le_bytes());
+            format!("page {one} is stale: it has what page {other} has")
+        }
+        14 => {
+            let length = 1 + random.below(3 * page);
+            bytes.extend((0..length).map(|_| random.next() as u8));
+            format!("{length} bytes of garbage behind the end")
+        }
+        15 => {
             let from = at & !511;
             bytes[from..used.min(from + 512)].fill(if random.below(2) == 0 { 0 } else { 0xFF });
             format!("the sector at {from} wiped")

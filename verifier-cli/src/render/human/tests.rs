@@ -92,7 +92,7 @@ fn what_destroys_data_comes_first_and_loud() {
 
 #[test]
 fn warnings_are_damage_only_when_strict() {
-    let report = sample::report(vec![sample::finding(Code::BlobUnreferenced)]);
+    let report = sample::report(vec![sample::finding(Code::IngestStale)]);
     assert!(text(&report, false).ends_with("CLEAN: no damage (warnings count with --strict only).\n"));
     assert!(text(&report, true).ends_with("DAMAGED.\n"));
     assert_eq!(line(&report, false), "");

@@ -33,7 +33,7 @@ impl Cross<'_> {
         }
     }
 
-    /// What a lease holds and is not there: digests, `snapshotter/key`, refs of ingests. A blob's file that waits for its
+    /// What a lease holds and is not there: digests, `snapshotter/key`, names of images, refs of ingests. A blob's file that waits for its
     /// record is there.
     fn missing(&self, lease: &LeaseRecord, records: &Namespace) -> Option<FindingKind> {
         let files = &self.inventory.blobs.files;
@@ -45,10 +45,12 @@ impl Cross<'_> {
             records.snapshots.get(snapshotter).is_some_and(|snapshots| snapshots.contains_key(key))
         };
         let snapshots = lease.snapshots.iter().filter(|(snapshotter, key)| !has_snapshot(snapshotter, key));
+        let images = lease.images.iter().filter(|name| !records.images.contains_key(*name));
         let ingests = lease.ingests.iter().filter(|name| !records.ingests.contains_key(*name));
         let missing: Vec<String> = content
             .map(ToString::to_string)
             .chain(snapshots.map(|(snapshotter, key)| format!("{snapshotter}/{key}")))
+            .chain(images.cloned())
             .chain(ingests.cloned())
             .collect();
         (!missing.is_empty()).then_some(FindingKind::LeaseResourceMissing { missing })
