@@ -73,7 +73,7 @@ pub fn restore_all(root: &Path) -> (String, Vec<Outcome>) {
 pub fn undo_run(root: &Path, run: &str) {
     let folder = Folder::open_root(root, Gate::default()).unwrap();
     let gate = StepGate::default();
-    let undone = undo(Disk::new(&folder, &gate), run).unwrap();
+    let undone = undo(Disk::new(&folder, &gate), run, None).unwrap();
     assert!(undone.left.is_empty(), "{:?}", undone.left);
 }
 
