@@ -1,6 +1,6 @@
 //! A tree that is in use is left alone, whoever uses it and however; and only that one.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
+#![expect(clippy::panic, reason = "helpers of tests")]
 
 mod layer_common;
 mod restore_common;

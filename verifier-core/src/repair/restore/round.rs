@@ -10,7 +10,7 @@ use super::mending::Mending;
 use super::missing;
 use super::place::{RefusedPaths, change_all, put_all, take_all};
 use super::source::{Source, folder_if_any};
-use super::stage::Stage;
+use super::stage::{Stage, remove_tree};
 use crate::event::Interrupt;
 use crate::io::{FileKind, Folder, Time};
 use crate::layer::tree::Tree;
@@ -154,6 +154,13 @@ impl Restorer<'_, '_> {
         let puts = stage.make(&mending.make)?;
         self.restored.files += stage.files;
         self.restored.bytes += stage.bytes;
+        if let Err(used) = mounted::refuse_if_used(self.tree) {
+            // Since it was asked before: containerd may be running.
+            for put in puts {
+                let _ = remove_tree(self.run.items(), &put.item);
+            }
+            return Err(used.into());
+        }
         let takes: Vec<PathBuf> = mending.take.iter().map(|path| top.join(path)).collect();
         let touched = takes.iter().chain(puts.iter().map(|put| &put.path));
         let folders: BTreeSet<PathBuf> =
