@@ -1,7 +1,7 @@
 //! A restore that is cut off at every step: the tree is never worse than before, nothing is lost, the run can be undone, and
 //! restoring again finishes.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod layer_common;
 mod restore_common;

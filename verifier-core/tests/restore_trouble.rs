@@ -1,6 +1,6 @@
 //! What keeps a snapshot from being restored: a full disk, immutable files, a damaged blob, a subvolume. Nothing gets worse.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod layer_common;
 mod restore_common;
@@ -250,7 +250,7 @@ fn shifted_owners() {
     heal(root, &tasks, "shifted");
     let before = picture(tree);
     std::fs::write(tree.join("d/file"), "").unwrap();
-    heal(root, &[upper.clone()], "a file that is there");
+    heal(root, std::slice::from_ref(&upper), "a file that is there");
     let unlike = unlike(&before, &picture(tree), &|path| is_clock(&before, path));
     assert!(unlike.is_empty(), "{}", unlike.join("\n"));
     std::fs::remove_file(tree.join("d/file")).unwrap();
