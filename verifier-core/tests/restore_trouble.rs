@@ -160,6 +160,32 @@ fn btrfs_is_refused() {
     }
 }
 
+/// A disk of its own for the snapshots: what is made in the root cannot be renamed there.
+#[test]
+fn another_file_system() {
+    if bed::gate().is_none() {
+        return;
+    }
+    let (root, fs) = (tempfile::tempdir().unwrap(), LoopFs::new(FsKind::Ext4, 256 << 20));
+    let point = root.path().join("io.containerd.snapshotter.v1.overlayfs");
+    std::fs::create_dir(&point).unwrap();
+    let bind = || {
+        let mut mount = Command::new("mount");
+        bed::succeed(mount.arg("--bind").arg(fs.path()).arg(&point), Duration::from_secs(9));
+    };
+    bind();
+    let trees = unpack(root.path(), Snapshotter::Overlayfs, &stack()).unwrap();
+    // Stopping containerd has unmounted what was below its root.
+    bind();
+    std::fs::write(trees[1].join("d/file"), "").unwrap();
+    std::fs::remove_dir_all(trees[0].parent().unwrap()).unwrap();
+    let (_, outcomes) = restore_all(root.path());
+    bed::succeed(Command::new("umount").arg(&point), Duration::from_secs(9));
+    for (_, outcome) in outcomes {
+        assert!(matches!(outcome, Err(RestoreError::OtherFileSystem)), "{outcome:?}");
+    }
+}
+
 /// Few paths a round: many rounds, and the same tree.
 #[test]
 fn many_rounds() {

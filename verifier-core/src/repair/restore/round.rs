@@ -96,6 +96,11 @@ pub fn restore(
     let root = run.disk().root();
     let source = Source::open(root, task, options, (interrupt, progress))?;
     let tree = folder_if_any(root, &task.tree).map_err(|error| RestoreError::system(&task.tree, error))?;
+    let nearest = task.tree.ancestors().find_map(|path| root.stat(path).ok());
+    let items = run.items().folder().stat("").map_err(|error| RestoreError::system("", error))?;
+    if nearest.is_some_and(|nearest| nearest.dev != items.dev) {
+        return Err(RestoreError::OtherFileSystem);
+    }
     let Some(tree) = tree else { return missing::make_whole(run, &source) };
     mounted::refuse_if_used(&tree)?;
     Restorer { run, source: &source, tree: &tree, refused: BTreeMap::new(), restored: Restored::default() }
