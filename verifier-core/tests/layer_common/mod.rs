@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
+pub mod damages;
+pub mod stacks;
+
 use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
+pub mod mutate;
+
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -13,9 +15,9 @@ use verifier_core::event::{Interrupt, Unobserved};
 use verifier_core::io::{Folder, Gate};
 use verifier_core::metadata::Kind;
 use verifier_core::plan::SnapshotTask;
-use verifier_core::repair::Run;
 use verifier_core::repair::disk::{Disk, StepGate};
 use verifier_core::repair::restore::{RestoreError, RestoreOptions, Restored, restore};
+use verifier_core::repair::{Run, undo};
 use verifier_core::report::{Depth, Report};
 use verifier_core::{CheckOptions, Plan, Store, check, scan};
 
@@ -53,8 +55,33 @@ pub fn restore_with(
     Ok((id, outcomes))
 }
 
+/// Restores these, and nothing may be left.
+pub fn heal(root: &Path, tasks: &[SnapshotTask], what: &str) -> String {
+    let (run, outcomes) =
+        restore_with(root, tasks, &StepGate::default(), &RestoreOptions::default()).unwrap();
+    for (task, outcome) in &outcomes {
+        assert!(outcome.is_ok(), "{what}: {}: {outcome:#?}", task.tree.display());
+    }
+    run
+}
+
 pub fn restore_all(root: &Path) -> (String, Vec<Outcome>) {
     restore_with(root, &tasks(root), &StepGate::default(), &RestoreOptions::default()).unwrap()
+}
+
+/// Undoes a run, all of it.
+pub fn undo_run(root: &Path, run: &str) {
+    let folder = Folder::open_root(root, Gate::default()).unwrap();
+    let gate = StepGate::default();
+    let undone = undo(Disk::new(&folder, &gate), run, None).unwrap();
+    assert!(undone.left.is_empty(), "{:?}", undone.left);
+}
+
+/// Whether a folder's time is the clock's: layers of tests have times of other days.
+pub fn is_clock(tree: &BTreeMap<PathBuf, Facts>, path: &Path) -> bool {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let is_today = |facts: &Facts| facts.mtime.0.abs_diff(i64::try_from(now).unwrap()) < 86_400;
+    tree.get(path).is_some_and(|facts| facts.kind == 0o040_000 && is_today(facts))
 }
 
 pub fn look(root: &Path, depth: Depth) -> Report {
@@ -74,14 +101,14 @@ pub struct Facts {
     /// Of a file the hash of its bytes, of a link its target.
     pub content: Vec<u8>,
     pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// The first of the names that share the inode, and how many names there are.
+    /// The first of the tree's names that share the inode, and how many there are.
     pub links: (PathBuf, u64),
 }
 
 /// A tree as it is, read with nothing of the library.
 pub fn picture(tree: &Path) -> BTreeMap<PathBuf, Facts> {
     let mut found = BTreeMap::new();
-    let mut inodes: BTreeMap<u64, PathBuf> = BTreeMap::new();
+    let mut inodes: BTreeMap<u64, (PathBuf, u64)> = BTreeMap::new();
     let mut left = vec![PathBuf::new()];
     while let Some(path) = left.pop() {
         let full = tree.join(&path);
@@ -94,8 +121,8 @@ pub fn picture(tree: &Path) -> BTreeMap<PathBuf, Facts> {
         } else if stat.is_file() {
             content = Sha256::digest(std::fs::read(&full).unwrap()).to_vec();
         }
-        let nlink = if stat.is_dir() { 1 } else { stat.nlink() };
-        let first = inodes.entry(stat.ino()).or_insert_with(|| path.clone());
+        let (first, names) = inodes.entry(stat.ino()).or_insert_with(|| (path.clone(), 0));
+        *names += 1;
         if path < *first {
             first.clone_from(&path);
         }
@@ -107,13 +134,13 @@ pub fn picture(tree: &Path) -> BTreeMap<PathBuf, Facts> {
             rdev: stat.rdev(),
             content,
             xattrs: xattrs(&full),
-            links: (PathBuf::from(stat.ino().to_string()), nlink),
+            links: (PathBuf::from(stat.ino().to_string()), 0),
         };
         found.insert(path, facts);
     }
     for facts in found.values_mut() {
         let ino: u64 = facts.links.0.to_str().unwrap().parse().unwrap();
-        facts.links.0.clone_from(&inodes[&ino]);
+        facts.links.clone_from(&inodes[&ino]);
     }
     found
 }

@@ -193,7 +193,9 @@ impl Tree {
             return Err(Refusal::Name.into());
         }
         let mut inode = Inode::new(FileKind::Folder, 0o755);
-        inode.set_inherited();
+        if self.rules.overlay || self.rules.user_namespace {
+            inode.set_inherited();
+        }
         self.make(node, inode)
     }
 

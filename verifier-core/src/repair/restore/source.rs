@@ -79,8 +79,11 @@ impl<'a> Source<'a> {
         self.lowers.first()
     }
 
-    /// The lower trees, the nearest first, if all of them could be opened.
+    /// The lower trees that parents have their attributes from, the nearest first, if all of them could be opened.
     pub(super) fn complete_lowers(&self) -> Option<&[Folder]> {
+        if self.task.flavour.is_whole() {
+            return Some(&[]);
+        }
         self.lowers_complete.then_some(self.lowers.as_slice())
     }
 

@@ -56,7 +56,11 @@ pub(crate) fn compare_modelled(
         request.flavour == Flavour::OverlayFirst && compared.has_whiteouts && !compared.report.is_same();
     if other_way {
         match compare_as(request, Flavour::OverlayUpper, interrupt, progress) {
-            Ok(other) if other.report.paths < compared.report.paths => return Ok(other),
+            Ok(other)
+                if other.report.stopped_early.is_none() && other.report.paths < compared.report.paths =>
+            {
+                return Ok(other);
+            }
             Err(LayerError::Interrupted) => return Err(LayerError::Interrupted),
             // It is no better that way, or cannot have been made that way.
             _ => {}

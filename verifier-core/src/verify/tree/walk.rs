@@ -228,7 +228,9 @@ impl<'a> Walk<'a> {
 
     fn lower(&self, node: NodeId, inode: &Inode) -> Lower {
         let inherits = inode.inherits();
-        if !(inherits.mode || inherits.uid || inherits.gid || inherits.attributes) {
+        let is_own = !(inherits.mode || inherits.uid || inherits.gid || inherits.attributes);
+        // Naively applied to all that is below, nothing is looked up there.
+        if is_own || self.request.flavour.is_whole() {
             Lower::None
         } else if self.request.options.lowers_complete {
             inherited(self.request.lowers, &self.model.path(node))

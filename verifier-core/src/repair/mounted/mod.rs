@@ -1,0 +1,261 @@
+//! Whether a tree is in use by a mount, in any mount namespace: as a layer of an overlay, bound to another place, or with
+//! something mounted in it.
+//!
+//! A file that is replaced under a mounted overlay stays the old one for whoever has looked it up, so such a tree is left
+//! alone; and so it is where that cannot be told.
+
+mod table;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+use self::table::{Mount, Overlay, parse};
+use crate::io::Folder;
+
+/// Why a tree must not be changed now.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InUse {
+    /// It is part of a mount.
+    #[error("in use: mounted at {} in the mount namespace of process {pid}", .point.display())]
+    Mounted {
+        /// Where, as that process sees it.
+        point: PathBuf,
+        /// A process that sees it.
+        pid: u32,
+    },
+    /// An overlay may be made of it: its folders cannot be looked up from here.
+    #[error("perhaps in use: the overlay at {} of process {pid} is made of {}", .point.display(), .layer.display())]
+    Perhaps {
+        /// Where, as that process sees it.
+        point: PathBuf,
+        /// A process that sees it.
+        pid: u32,
+        /// The folder that may be this one, as it was given.
+        layer: PathBuf,
+    },
+    /// Not all processes of the machine show: this one is in a process namespace of its own, or they are hidden from it.
+    #[error("cannot tell what is mounted: the machine's processes do not show here")]
+    OtherProcesses,
+    /// A process hides its mounts.
+    #[error("cannot tell what is mounted: process {pid} does not show its mounts ({errno})", errno = io::Error::from_raw_os_error(*.errno))]
+    Hidden {
+        /// The process.
+        pid: u32,
+        /// The error's number.
+        errno: i32,
+    },
+    /// A mount namespace without processes is kept by a mount.
+    #[error("cannot tell what is mounted: a mount namespace without processes is kept at {}", .point.display())]
+    KeptNamespace {
+        /// Where.
+        point: PathBuf,
+    },
+    /// `/proc` does not tell.
+    #[error("cannot tell what is mounted: {0}")]
+    System(#[from] io::Error),
+}
+
+/// Refuses a tree that is in use, or may be.
+///
+/// # Errors
+/// [`InUse`].
+pub fn refuse_if_used(tree: &Folder) -> Result<(), InUse> {
+    // The first process namespace's number is fixed (include/linux/proc_ns.h).
+    if std::fs::read_link("/proc/self/ns/pid")? != Path::new("pid:[4026531836]") {
+        return Err(InUse::OtherProcesses);
+    }
+    let place = Place::of(tree)?;
+    let mut search = Search { place: &place, unclear: BTreeMap::new(), kept: Vec::new() };
+    let mut seen = BTreeSet::new();
+    let processes = numbers(Path::new("/proc"))?;
+    if !processes.contains(&1) {
+        // /proc is mounted with `hidepid`.
+        return Err(InUse::OtherProcesses);
+    }
+    for pid in processes {
+        search.process(pid, &mut seen)?;
+    }
+    search.finish(&seen)
+}
+
+/// The tree, as mount tables would name it.
+#[derive(Debug)]
+struct Place {
+    /// Device and number of its inode.
+    inode: (u64, u64),
+    /// The file system, and where in it.
+    dev: Vec<u8>,
+    inside: PathBuf,
+    /// The last two components of its path.
+    tail: PathBuf,
+}
+
+impl Place {
+    fn of(tree: &Folder) -> Result<Place, InUse> {
+        let stat = tree.stat("")?;
+        let number = tree.fd().as_raw_fd();
+        let path = std::fs::read_link(format!("/proc/self/fd/{number}"))?;
+        let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}"))?;
+        let id = info.lines().find_map(|line| line.strip_prefix("mnt_id:")?.trim().parse().ok());
+        let mounts = parse(&std::fs::read("/proc/thread-self/mountinfo")?).ok_or_else(garbled)?;
+        let mount = mounts.into_iter().find(|mount| Some(mount.id) == id).ok_or_else(garbled)?;
+        let below = path.strip_prefix(&mount.point).map_err(io::Error::other)?;
+        let names: Vec<_> = path.components().collect();
+        let tail = names.get(names.len().saturating_sub(2)..).unwrap_or_default().iter().collect();
+        Ok(Place { inode: (stat.dev, stat.ino), dev: mount.dev, inside: mount.root.join(below), tail })
+    }
+}
+
+/// What is known of an overlay one of whose folders is called as the tree is.
+#[derive(Debug, Default)]
+struct Unclear {
+    /// Seen from somewhere, it is another folder.
+    is_other: bool,
+    /// From here it cannot be seen.
+    unseen: Option<InUse>,
+}
+
+struct Search<'a> {
+    place: &'a Place,
+    /// By the overlay's own number: the same one shows in several namespaces.
+    unclear: BTreeMap<Vec<u8>, Unclear>,
+    /// Mount namespaces that mounts keep, and where.
+    kept: Vec<(PathBuf, PathBuf)>,
+}
+
+impl Search<'_> {
+    /// Looks at the mounts that a process sees. Its threads may each see others.
+    fn process(&mut self, pid: u32, seen: &mut BTreeSet<PathBuf>) -> Result<(), InUse> {
+        let hidden = |error: &io::Error| InUse::Hidden { pid, errno: crate::io::errno(error) };
+        let tasks = match numbers(&Path::new("/proc").join(pid.to_string()).join("task")) {
+            Ok(tasks) => tasks,
+            Err(error) if is_gone(&error) => return Ok(()),
+            Err(error) => return Err(hidden(&error)),
+        };
+        for task in tasks {
+            let task = PathBuf::from(format!("/proc/{pid}/task/{task}"));
+            // Which namespace it is may be a secret where its mounts are none: then they are looked at once more.
+            let namespace = std::fs::read_link(task.join("ns/mnt")).ok();
+            if namespace.as_ref().is_some_and(|namespace| seen.contains(namespace)) {
+                continue;
+            }
+            match std::fs::read(task.join("mountinfo")) {
+                Ok(table) => {
+                    self.table(pid, &parse(&table).ok_or_else(garbled)?)?;
+                    seen.extend(namespace);
+                }
+                // EINVAL: it is ending, and has no mounts any more.
+                Err(error) if is_gone(&error) => {}
+                Err(error) => return Err(hidden(&error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn table(&mut self, pid: u32, mounts: &[Mount]) -> Result<(), InUse> {
+        let by_id: BTreeMap<u64, &Mount> = mounts.iter().map(|mount| (mount.id, mount)).collect();
+        for mount in mounts {
+            let used = InUse::Mounted { point: mount.point.clone(), pid };
+            if mount.dev == self.place.dev && mount.root.starts_with(&self.place.inside) {
+                return Err(used);
+            }
+            let below = by_id.get(&mount.parent).filter(|parent| parent.dev == self.place.dev);
+            let at = below
+                .and_then(|parent| Some(parent.root.join(mount.point.strip_prefix(&parent.point).ok()?)));
+            if at.is_some_and(|at| at.starts_with(&self.place.inside)) {
+                return Err(used);
+            }
+            if mount.fs == b"nsfs" && mount.root.to_string_lossy().starts_with("mnt:[") {
+                self.kept.push((mount.root.clone(), mount.point.clone()));
+            }
+            if let Some(overlay) = mount.overlay() {
+                self.overlay(pid, mount, &overlay)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// containerd gives long lists of folders relative to the one that holds all snapshots.
+    fn overlay(&mut self, pid: u32, mount: &Mount, overlay: &Overlay) -> Result<(), InUse> {
+        let base = overlay.upper.as_ref().and_then(|upper| upper.parent()?.parent());
+        let own = overlay.upper.iter().chain(&overlay.work);
+        for given in overlay.lowers.iter().chain(own).filter(|given| given.ends_with(&self.place.tail)) {
+            let path = match base {
+                Some(base) if given.is_relative() => base.join(given),
+                _ => given.clone(),
+            };
+            let inodes = if path.is_absolute() { inodes_at(&path, pid) } else { Vec::new() };
+            if inodes.contains(&self.place.inode) {
+                return Err(InUse::Mounted { point: mount.point.clone(), pid });
+            }
+            let unclear = self.unclear.entry(mount.dev.clone()).or_default();
+            if inodes.is_empty() {
+                let (point, layer) = (mount.point.clone(), given.clone());
+                unclear.unseen.get_or_insert(InUse::Perhaps { point, pid, layer });
+            } else {
+                unclear.is_other = true;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self, seen: &BTreeSet<PathBuf>) -> Result<(), InUse> {
+        let unseen =
+            self.unclear.into_values().find_map(|unclear| unclear.unseen.filter(|_| !unclear.is_other));
+        if let Some(unseen) = unseen {
+            return Err(unseen);
+        }
+        match self.kept.into_iter().find(|(namespace, _)| !seen.contains(namespace)) {
+            Some((_, point)) => Err(InUse::KeptNamespace { point }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The folders of that path, from here and as process `pid` sees it.
+fn inodes_at(path: &Path, pid: u32) -> Vec<(u64, u64)> {
+    let there = Path::new("/proc").join(pid.to_string()).join("root");
+    let there = there.join(path.strip_prefix("/").unwrap_or(path));
+    let inode = |path: &Path| std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+    [inode(path), inode(&there)].into_iter().flatten().collect()
+}
+
+fn numbers(folder: &Path) -> io::Result<Vec<u32>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        found.extend(entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()));
+    }
+    Ok(found)
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    let gone = [Errno::NOENT, Errno::SRCH, Errno::INVAL];
+    gone.iter().any(|errno| Some(errno.raw_os_error()) == error.raw_os_error())
+}
+
+fn garbled() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "/proc shows no mount table that can be read")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::Gate;
+
+    #[test]
+    fn a_folder_that_nobody_mounts() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::open_root(dir.path(), Gate::default()).unwrap();
+        match refuse_if_used(&folder) {
+            // Where these tests run in a container or as a user, it cannot be told.
+            Ok(()) | Err(InUse::OtherProcesses | InUse::Hidden { .. } | InUse::KeptNamespace { .. }) => {}
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
