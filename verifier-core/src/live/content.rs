@@ -58,8 +58,7 @@ impl Namespace<'_> {
         let labels = BTreeMap::from([(key.to_owned(), value.to_owned())]);
         let info = Blob { digest: digest.to_owned(), size: 0, labels };
         let mask = FieldMask { paths: vec![format!("labels.{key}")] };
-        let answer =
-            self.ask::<_, OneBlob>(UPDATE, UpdateBlob { info: Some(info), update_mask: Some(mask) });
+        let answer = self.ask::<_, OneBlob>(UPDATE, UpdateBlob { info: Some(info), update_mask: Some(mask) });
         Ok(absent_is_none(answer)?.is_some())
     }
 

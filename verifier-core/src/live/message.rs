@@ -146,6 +146,8 @@ pub(super) struct SnapshotRequest {
     pub(super) key: String,
     #[prost(string, tag = "3")]
     pub(super) parent: String,
+    #[prost(btree_map = "string, string", tag = "4")]
+    pub(super) labels: Labels,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -57,15 +57,16 @@ impl Namespace<'_> {
         Ok(rows)
     }
 
-    /// Makes an active snapshot that belongs to `lease`; nothing is mounted by that.
+    /// Makes an active snapshot with these labels that belongs to `lease`; nothing is mounted by that.
     pub fn prepare_snapshot(
         &self,
         snapshotter: &str,
-        key: &str,
-        parent: &str,
+        row: &SnapshotRow,
         lease: &str,
     ) -> Result<(), LiveError> {
-        self.ask_leased::<_, Empty>(PREPARE, lease, request(snapshotter, key, parent)).map(drop)
+        let request =
+            SnapshotRequest { labels: row.labels.clone(), ..request(snapshotter, &row.key, &row.parent) };
+        self.ask_leased::<_, Empty>(PREPARE, lease, request).map(drop)
     }
 
     /// Removes a row; folder and row of the snapshotter go with the next collection.
@@ -77,7 +78,12 @@ impl Namespace<'_> {
 }
 
 fn request(snapshotter: &str, key: &str, parent: &str) -> SnapshotRequest {
-    SnapshotRequest { snapshotter: snapshotter.to_owned(), key: key.to_owned(), parent: parent.to_owned() }
+    SnapshotRequest {
+        snapshotter: snapshotter.to_owned(),
+        key: key.to_owned(),
+        parent: parent.to_owned(),
+        labels: BTreeMap::new(),
+    }
 }
 
 impl From<Snapshot> for SnapshotRow {

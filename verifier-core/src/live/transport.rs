@@ -78,7 +78,12 @@ impl Transport {
     }
 
     /// One request, many answers, each shown to `take`.
-    pub(super) fn list<Q, A>(&self, call: Call<'_>, request: Q, mut take: impl FnMut(A)) -> Result<(), LiveError>
+    pub(super) fn list<Q, A>(
+        &self,
+        call: Call<'_>,
+        request: Q,
+        mut take: impl FnMut(A),
+    ) -> Result<(), LiveError>
     where
         Q: Message + 'static,
         A: Message + Default + 'static,
@@ -184,4 +189,3 @@ impl Service<Request<Body>> for Connection {
         Box::pin(self.0.send_request(request))
     }
 }
-
