@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::hold::FOR_PULL;
 use super::{Act, Held, LiveError, Resource};
 
 /// What became of a blob that was evicted.
@@ -100,7 +101,7 @@ impl Held<'_, '_> {
         digests: &[String],
         snapshots: &[(String, String)],
     ) -> Result<String, LiveError> {
-        let lease = self.store.lease("-pull");
+        let lease = self.store.lease(FOR_PULL);
         let content = digests.iter().map(|digest| Resource::content(digest));
         let trees = snapshots.iter().map(|(snapshotter, key)| Resource::snapshot(snapshotter, key));
         let namespace = self.store.live.namespace(namespace);

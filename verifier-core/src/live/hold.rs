@@ -10,6 +10,9 @@ use std::collections::BTreeSet;
 
 use super::{Act, Code, LiveError, LiveStore, Namespace, Resource, expiry};
 
+/// How the ids of leases end that outlive their run, until what they hold is pulled.
+pub(super) const FOR_PULL: &str = "-pull";
+
 /// What is to be evicted, so not to be held.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
@@ -42,8 +45,8 @@ impl Evictions {
 
 /// A store of which everything to keep is held. Only this can evict and clean.
 ///
-/// Dropped without [`Held::release`], as after an error, the leases stay until their expiry: nothing is lost by that, and
-/// another run's release does not need them.
+/// Dropped without [`Held::release`], as after an error, the leases stay until another run's release, or their expiry: nothing is
+/// lost by that.
 #[derive(Debug)]
 pub struct Held<'s, 'l> {
     pub(super) store: &'s mut LiveStore<'l>,
@@ -99,8 +102,12 @@ impl<'l> LiveStore<'l> {
 
     /// Deletes a lease and waits for the collection.
     pub fn release_lease(&mut self, namespace: &str, lease: &str) -> Result<(), LiveError> {
+        self.delete_lease(namespace, lease, true)
+    }
+
+    fn delete_lease(&mut self, namespace: &str, lease: &str, sync: bool) -> Result<(), LiveError> {
         self.before(&Act::DeleteLease { namespace: namespace.to_owned(), lease: lease.to_owned() })?;
-        self.live.namespace(namespace).delete_lease(lease, true).map(drop)
+        self.live.namespace(namespace).delete_lease(lease, sync).map(drop)
     }
 
     /// Makes a lease, unless it is there, and adds what is missing in it.
@@ -151,10 +158,18 @@ impl<'l> Held<'_, 'l> {
         self.store
     }
 
-    /// Ends the holding; each namespace's collection is waited for. What nothing else holds is gone then.
+    /// Ends the holding, also that of runs which were killed; each namespace's collection is waited for. What nothing else
+    /// holds is gone then. Two runs on one store at the same time are for the caller to prevent.
     pub fn release(self) -> Result<(), LiveError> {
-        let lease = self.store.lease("");
-        self.namespaces.iter().try_for_each(|namespace| self.store.release_lease(namespace, &lease))
+        let own = self.store.lease("");
+        for namespace in &self.namespaces {
+            let others = self.store.leases(namespace)?.into_iter();
+            for lease in others.filter(|lease| *lease != own && !lease.ends_with(FOR_PULL)) {
+                self.store.delete_lease(namespace, &lease, false)?;
+            }
+            self.store.release_lease(namespace, &own)?;
+        }
+        Ok(())
     }
 }
 

@@ -39,7 +39,7 @@ pub enum Act {
         /// What it will no longer hold.
         resource: Resource,
     },
-    /// Delete a lease and collect.
+    /// Delete a lease.
     DeleteLease {
         /// Where.
         namespace: String,
