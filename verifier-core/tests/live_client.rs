@@ -1,6 +1,6 @@
 //! The client of containerd's API: against each generation, with a hundred thousand blobs, and against servers that are none.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where its own footing fails")]
+#![expect(clippy::unwrap_used, reason = "a test ends where its own footing fails")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
