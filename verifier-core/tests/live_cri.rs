@@ -1,6 +1,6 @@
 //! A kubelet's image whose config is wrong: CRI forgets it at its next start and cannot pull it any more. Live repairs wake it.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where its own footing fails")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where its own footing fails")]
 
 mod live_common;
 
@@ -82,15 +82,15 @@ fn an_image_whose_config_was_put_back_is_woken() {
     let Some(bed) = bed::gate() else { return };
     for generation in bed.generations() {
         let (node, right) = stuck(&bed, generation);
-        let config = node.name("one");
+        let name = node.name("one");
         let live = node.live();
-        let manifest = live.namespace(NAMESPACE).image(&config).unwrap().unwrap().digest;
+        let manifest = live.namespace(NAMESPACE).image(&name).unwrap().unwrap().digest;
         let file = node.blob(&config_of(&node, &manifest));
         let beside = file.with_extension("new");
         fs::write(&beside, right).unwrap();
         fs::rename(beside, file).unwrap();
         let cri = Cri::new(&node.containerd);
-        assert!(!cri.has_image(&config), "the bytes alone are not noticed");
+        assert!(!cri.has_image(&name), "the bytes alone are not noticed");
         let mut acts = 0;
         let mut journal = |_: &_| {
             acts += 1;
@@ -103,8 +103,8 @@ fn an_image_whose_config_was_put_back_is_woken() {
         let pulled = node.pulling(|| {
             let woken = store.wake(NAMESPACE, &names).unwrap();
             assert_eq!(woken, names[..3]);
-            assert!(until(|| cri.has_image(&config)));
-            start(&cri, "healed", &config);
+            assert!(until(|| cri.has_image(&name)));
+            start(&cri, "healed", &name);
         });
         assert_eq!(pulled, [""; 0]);
         assert_eq!(acts, 3);
