@@ -16,6 +16,8 @@ pub mod event;
 pub mod finding;
 pub mod io;
 pub mod layer;
+#[cfg(feature = "live")]
+pub mod live;
 pub mod metadata;
 pub mod oci;
 pub mod plan;

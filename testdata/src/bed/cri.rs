@@ -65,6 +65,17 @@ impl<'a> Cri<'a> {
         self.call("ImageService/PullImage", &Message::default().message(1, &image_spec(image)));
     }
 
+    /// Pulls an image, and says whether that succeeded.
+    pub fn try_pull(&self, image: &str) -> bool {
+        self.try_call("ImageService/PullImage", &Message::default().message(1, &image_spec(image))).is_ok()
+    }
+
+    /// Whether it has an image, by any of its names.
+    pub fn has_image(&self, image: &str) -> bool {
+        // The answer's field 1 is the image, which is there or not.
+        !self.call("ImageService/ImageStatus", &Message::default().message(1, &image_spec(image))).is_empty()
+    }
+
     /// Removes an image, by any of its names.
     pub fn remove_image(&self, image: &str) {
         self.call("ImageService/RemoveImage", &Message::default().message(1, &image_spec(image)));
@@ -111,6 +122,11 @@ impl<'a> Cri<'a> {
 
     /// Makes a call and gives the text in field 1 of the answer, which is an id wherever there is one.
     fn call(&self, method: &str, request: &Message) -> String {
+        self.try_call(method, request).unwrap_or_else(|why| panic!("{method}: {why}"))
+    }
+
+    /// [`Cri::call`], or what was answered instead.
+    fn try_call(&self, method: &str, request: &Message) -> Result<String, String> {
         let socket = self.containerd.socket();
         let folder = socket.parent().expect("the socket is in a folder");
         let (sent, got) = (folder.join("cri-request"), folder.join("cri-answer"));
@@ -129,8 +145,10 @@ impl<'a> Cri<'a> {
         let output = run(curl.arg(format!("http://containerd/runtime.v1.{method}")), CALL_LIMIT);
         let headers = String::from_utf8_lossy(&output.stdout).into_owned();
         let why = String::from_utf8_lossy(&output.stderr);
-        assert!(headers.contains("grpc-status: 0"), "{method}: {headers}{why}");
-        first_text(std::fs::read(&got).unwrap_or_default().get(5..).unwrap_or_default())
+        if !headers.contains("grpc-status: 0") {
+            return Err(format!("{headers}{why}"));
+        }
+        Ok(first_text(std::fs::read(&got).unwrap_or_default().get(5..).unwrap_or_default()))
     }
 }
 
