@@ -1,13 +1,16 @@
 //! The command line, and what it comes to.
 
+mod at_risk;
 mod repair;
+mod units;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use verifier_core::CheckOptions;
 use verifier_core::report::Depth;
 
+pub(crate) use at_risk::AtRiskArgs;
 pub(crate) use repair::RepairArgs;
 
 const ABOUT: &str = "\
@@ -101,6 +104,8 @@ pub(crate) struct CheckArgs {
     /// How far to go.
     #[arg(long, value_enum, default_value_t = DepthArg::Full)]
     pub(crate) depth: DepthArg,
+    #[command(flatten)]
+    pub(crate) at_risk: AtRiskArgs,
     /// Only this namespace (may be given several times).
     #[arg(long = "namespace", short = 'n', value_name = "NS")]
     pub(crate) namespaces: Vec<String>,
@@ -184,12 +189,13 @@ impl From<DepthArg> for Depth {
 }
 
 impl CheckArgs {
-    /// What the library is asked for.
-    pub(crate) fn options(&self) -> CheckOptions {
+    /// What the library is asked for of `root`.
+    pub(crate) fn options(&self, root: &Path) -> CheckOptions {
         CheckOptions::default()
             .depth(self.depth.into())
             .namespaces(self.namespaces.clone())
             .images(self.images.clone())
+            .at_risk(self.at_risk.known(root))
             .threads(self.threads.map_or(0, usize::from))
     }
 }
@@ -210,7 +216,7 @@ mod tests {
             ["containerd-fsck", "check", "--depth", "blobs", "--namespace", "a", "-n", "b", "--image", "x"];
         let cli = Cli::try_parse_from(line.into_iter().chain(["--threads", "3"])).unwrap();
         let Command::Check(args) = cli.command else { panic!("not a check") };
-        let options = args.options();
+        let options = args.options(Path::new("/x"));
         assert_eq!(options.depth, Depth::Blobs);
         assert_eq!((options.namespaces, options.images), (vec!["a".into(), "b".into()], vec!["x".into()]));
         assert_eq!(options.threads, 3);

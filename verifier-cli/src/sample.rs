@@ -15,6 +15,7 @@ use verifier_core::finding::{
     Unusable, Usage,
 };
 use verifier_core::io::FileKind;
+use verifier_core::plan::{Distrust, Selection, Sign};
 use verifier_core::report::{Coverage, Depth, Mode, Reason, Report, Tally, Unverified};
 use verifier_core::scan::LastTransaction;
 use verifier_core::verify::tree::{Difference, DifferenceKind};
@@ -76,10 +77,32 @@ pub(crate) fn reasons() -> Vec<Reason> {
         Reason::LayerDamaged,
         Reason::LowerMissing,
         Reason::StoppedEarly { why: "a surplus".into() },
+        Reason::VerifiedBefore { subjects: 3 },
+        Reason::LeftForLater { subjects: 4 },
+        Reason::NotAtRisk { blobs: 7, snapshots: 5 },
         Reason::Interrupted,
         Reason::PermissionDenied,
         Reason::KeptChanging,
         Reason::System { errno: 5 },
+    ]
+}
+
+/// One of each.
+pub(crate) fn selections() -> Vec<Selection> {
+    let sign = |sign| Selection::Since { since_seconds: 1_000, last_sign_seconds: 1_120, sign };
+    let why = |why| Selection::Everything { why };
+    vec![
+        Selection::Nothing { stopped_seconds: 1_000 },
+        sign(Sign::Record),
+        sign(Sign::Database),
+        sign(Sign::Ingest),
+        sign(Sign::Heartbeat),
+        why(Distrust::InTheFuture { seconds: 61 }),
+        why(Distrust::BeforeItsImage { image: "app:1".into() }),
+        why(Distrust::Backwards { snapshotter: "overlayfs".into(), id: 3 }),
+        why(Distrust::Jumped),
+        why(Distrust::RecordsLost),
+        why(Distrust::NoSign),
     ]
 }
 
@@ -260,6 +283,7 @@ pub(crate) fn report(findings: Vec<Finding>) -> Report {
         }),
         mode: Mode::Stopped,
         depth: Depth::Full,
+        at_risk: None,
         findings,
         coverage: Coverage::default(),
         databases: vec![database()],

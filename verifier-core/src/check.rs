@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::device::Device;
 use crate::event::{Event, Interrupt, Observer, Phase};
 use crate::finding::{Code, Finding, Subject};
-use crate::plan::Plan;
+use crate::plan::{AtRisk, Plan};
 use crate::report::{DatabaseReport, Depth, Mode, Reason, Report, Unverified};
 use crate::scan::{Inventory, scan};
 use crate::store::Store;
@@ -22,6 +22,8 @@ pub struct CheckOptions {
     pub namespaces: Vec<String>,
     /// Only images of these names (in any of the namespaces); all when empty.
     pub images: Vec<String>,
+    /// Only what a crash put at risk is read; records, names and sizes are looked at all the same.
+    pub at_risk: Option<AtRisk>,
     /// Worker threads; 0 means one for each processor.
     pub threads: usize,
 }
@@ -45,6 +47,13 @@ impl CheckOptions {
     #[must_use]
     pub fn images(mut self, images: Vec<String>) -> Self {
         self.images = images;
+        self
+    }
+
+    /// Restricts what is read to what a crash put at risk.
+    #[must_use]
+    pub fn at_risk(mut self, known: Option<AtRisk>) -> Self {
+        self.at_risk = known;
         self
     }
 
@@ -130,6 +139,7 @@ pub fn look(
         examination.coverage.unverified.push(stopped);
     }
     let Examination { candidates, mut coverage } = examination;
+    coverage.unverified.extend(plan.not_at_risk.clone());
     coverage.unverified.sort_by(|a, b| a.subject.cmp(&b.subject));
     coverage.unverified.dedup();
     let findings = in_order(candidates);
@@ -138,9 +148,9 @@ pub fn look(
     }
     let (root, mode, depth) = (store.root().into(), inventory.mode, options.depth);
     let device = Device::of(store.root());
-    let databases = DatabaseReport::all(&inventory);
-    let report =
-        Report { root, device, mode, depth, findings, coverage, databases, elapsed: start.elapsed() };
+    let (at_risk, databases) = (plan.at_risk.clone(), DatabaseReport::all(&inventory));
+    let elapsed = start.elapsed();
+    let report = Report { root, device, mode, depth, at_risk, findings, coverage, databases, elapsed };
     Ok(Checked { report, inventory, plan })
 }
 

@@ -23,6 +23,7 @@ pub mod repair;
 pub mod report;
 pub mod scan;
 pub mod snapshot;
+pub mod sweep;
 pub mod verify;
 
 mod check;

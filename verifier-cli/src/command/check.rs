@@ -21,7 +21,7 @@ pub(super) fn run(args: &CheckArgs, color: Color) -> Status {
     };
     let interrupt = super::interrupt::on_signals();
     let progress = Progress::new(!args.quiet && !args.no_progress);
-    let report = match check_root(&root, &args.options(), &progress, &interrupt) {
+    let report = match check_root(&root, &args.options(&root), &progress, &interrupt) {
         Ok(report) => report,
         Err(status) => return status,
     };

@@ -27,6 +27,9 @@ pub(crate) fn write(out: &mut dyn Write, report: &Report, strict: bool, style: S
         words::depth(report.depth)
     );
     writeln!(out, "{}", style.paint(Paint::Strong, header))?;
+    if let Some(selection) = &report.at_risk {
+        writeln!(out, "{}", wrap("At risk: ", &words::at_risk(selection)))?;
+    }
     if report.must_not_start() {
         alarm(out, style)?;
     }

@@ -11,6 +11,7 @@ use std::path::Path;
 use serde::{Serialize, Serializer};
 use verifier_core::Device;
 use verifier_core::finding::{Finding, FindingKind, Named, Severity, Subject};
+use verifier_core::plan::Selection;
 use verifier_core::report::{Coverage, DatabaseReport, Depth, Mode, Outcome, Report};
 
 use crate::words;
@@ -26,6 +27,8 @@ struct Document<'a> {
     device: Option<&'a Device>,
     mode: Mode,
     depth: Depth,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_risk: Option<&'a Selection>,
     outcome: Outcome,
     complete: bool,
     findings: Vec<Item<'a>>,
@@ -78,6 +81,7 @@ pub(crate) fn write(out: &mut dyn Write, report: &Report, strict: bool) -> io::R
         device: report.device.as_ref(),
         mode: report.mode,
         depth: report.depth,
+        at_risk: report.at_risk.as_ref(),
         outcome: report.outcome(strict),
         complete: report.is_complete(),
         findings: report.findings.iter().map(Item::from).collect(),
@@ -192,6 +196,18 @@ mod tests {
         assert!(errors.is_empty(), "{errors:#?}\n{document:#}");
         assert_eq!(document["complete"], json!(false));
         assert_eq!(document["outcome"], json!("incomplete"));
+    }
+
+    #[test]
+    fn what_is_at_risk_fits_the_schema() {
+        let validator = jsonschema::draft202012::new(&schema()).unwrap();
+        for selection in sample::selections() {
+            let mut report = sample::report(Vec::new());
+            report.at_risk = Some(selection);
+            let document = document(&report, false);
+            let errors: Vec<String> = validator.iter_errors(&document).map(|e| e.to_string()).collect();
+            assert!(errors.is_empty(), "{errors:#?}\n{document:#}");
+        }
     }
 
     #[test]

@@ -12,5 +12,5 @@ mod text;
 pub(crate) use progress::Progress;
 pub(crate) use style::{Paint, Style};
 pub(crate) use text::{
-    count, count_of, errno, escape, escape_path, exact, rate, size, span, thousands, wrap,
+    count, count_of, date, errno, escape, escape_path, exact, rate, size, span, thousands, wrap,
 };

@@ -1,6 +1,7 @@
 //! The operator's words: the one place where a finding becomes a sentence.
 
 mod advice;
+mod at_risk;
 mod cross;
 mod database;
 mod difference;
@@ -11,6 +12,7 @@ mod reason;
 mod repair;
 
 pub(crate) use advice::advice;
+pub(crate) use at_risk::at_risk;
 pub(crate) use database::database;
 pub(crate) use difference::differences;
 pub(crate) use evidence::{actual, expected, place};

@@ -69,6 +69,10 @@ fn write_left_out(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     for unverified in report.coverage.unverified.iter().filter(|one| !one.reason.is_failure()) {
         *reasons.entry((kind(&unverified.subject), words::reason(&unverified.reason))).or_default() += 1;
     }
+    // Of the store as a whole: what was left out on purpose, with numbers of its own.
+    for ((_, reason), _) in reasons.extract_if(.., |(kind, _), _| *kind == "store") {
+        writeln!(out, "{}", wrap("Not read: ", &format!("{reason}.")))?;
+    }
     for ((kind, reason), number) in reasons {
         writeln!(out, "{}", wrap("Not verifiable: ", &format!("{}: {reason}.", count(number, kind))))?;
     }
