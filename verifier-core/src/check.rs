@@ -10,7 +10,7 @@ use crate::plan::{AtRisk, Plan};
 use crate::report::{DatabaseReport, Depth, Mode, Reason, Report, Unverified};
 use crate::scan::{Inventory, scan};
 use crate::store::Store;
-use crate::verify::{Candidate, Examination, examine};
+use crate::verify::{Examination, examine};
 
 /// What to check, and how.
 #[derive(Debug, Clone, Default)]
@@ -142,7 +142,7 @@ pub fn look(
     coverage.unverified.extend(plan.not_at_risk.clone());
     coverage.unverified.sort_by(|a, b| a.subject.cmp(&b.subject));
     coverage.unverified.dedup();
-    let findings = in_order(candidates);
+    let findings = sorted(candidates.into_iter().map(|candidate| candidate.finding).collect());
     for finding in &findings {
         observer.event(Event::Found(Box::new(finding.clone())));
     }
@@ -155,10 +155,9 @@ pub fn look(
 }
 
 /// The worst first, then by code and subject; each but once.
-fn in_order(candidates: Vec<Candidate>) -> Vec<Finding> {
+pub(crate) fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
     let key =
         |finding: &Finding| (std::cmp::Reverse(finding.severity()), finding.code(), finding.subject.clone());
-    let mut findings: Vec<Finding> = candidates.into_iter().map(|candidate| candidate.finding).collect();
     findings.sort_by_cached_key(key);
     findings.dedup_by(|a, b| a.kind == b.kind && a.subject == b.subject);
     findings

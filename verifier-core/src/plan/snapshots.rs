@@ -72,6 +72,11 @@ impl SnapshotTask {
         Subject::Snapshot { snapshotter, key, id: self.id }
     }
 
+    /// Whether a container may write to it.
+    pub(crate) fn is_in_use(&self) -> bool {
+        self.kind != Kind::Committed
+    }
+
     /// The layers that are read to compare its tree with them.
     pub(crate) fn layers_read(&self) -> &[LayerSource] {
         if self.depth == Depth::Full { &self.layers } else { &[] }
@@ -80,7 +85,7 @@ impl SnapshotTask {
 
 impl SnapshotTask {
     /// All that a look at it may find something about: itself, its folder, its layers.
-    pub(super) fn subjects(&self) -> impl Iterator<Item = Subject> {
+    pub(crate) fn subjects(&self) -> impl Iterator<Item = Subject> {
         let layers = self.layers.iter().map(|layer| Subject::Blob { digest: layer.digest.clone() });
         [self.subject(), Subject::Path { path: self.tree.clone() }].into_iter().chain(layers)
     }

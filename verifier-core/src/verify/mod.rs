@@ -22,7 +22,7 @@ use crate::plan::Plan;
 use crate::scan::Inventory;
 use crate::store::Store;
 
-pub(crate) use candidate::{Candidate, Examination};
+pub(crate) use candidate::Examination;
 
 /// Carries out `plan`.
 pub(crate) fn examine(
