@@ -1,6 +1,6 @@
 //! A sweep is a full check, spread over runs: whatever ends a run, nothing is missed and nothing is read twice.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where its own footing fails")]
+#![expect(clippy::unwrap_used, reason = "a test ends where its own footing fails")]
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};

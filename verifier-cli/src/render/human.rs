@@ -9,6 +9,8 @@ use std::io::{self, Write};
 use verifier_core::finding::{Finding, FindingKind, Severity};
 use verifier_core::report::{Outcome, Report};
 
+pub(crate) use self::totals::found;
+
 use self::group::{Class, Group, groups};
 use super::{Paint, Style, escape, escape_path, thousands, wrap};
 use crate::words;

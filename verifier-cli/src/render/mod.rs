@@ -1,9 +1,13 @@
 //! From a report to bytes: one file per format, each over any writer.
 
 pub(crate) mod human;
+pub(crate) mod journal;
 pub(crate) mod json;
+pub(crate) mod metrics;
+pub(crate) mod npd;
 pub(crate) mod repair;
 pub(crate) mod roots;
+pub(crate) mod status;
 
 mod progress;
 mod style;

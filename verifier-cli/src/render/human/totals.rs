@@ -41,7 +41,7 @@ pub(super) fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
 }
 
 /// `2 errors, 1 warning; they reach 3 images and 1 container`.
-pub(super) fn found(findings: &[Finding]) -> String {
+pub(crate) fn found(findings: &[Finding]) -> String {
     let of = |severity| findings.iter().filter(|finding| finding.severity() == severity).count();
     let severities = [
         (Severity::Critical, "critical finding"),
