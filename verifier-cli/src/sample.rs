@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) use self::database::{damaged_database, database, unusable_database};
+use verifier_core::advice::Advice;
 use verifier_core::bolt::Hides;
 use verifier_core::digest::{ChainId, DiffId, Digest};
 use verifier_core::finding::{
@@ -84,6 +85,26 @@ pub(crate) fn reasons() -> Vec<Reason> {
         Reason::PermissionDenied,
         Reason::KeptChanging,
         Reason::System { errno: 5 },
+    ]
+}
+
+/// One of each.
+pub(crate) fn advice() -> Vec<Advice> {
+    let device = || "sda1".to_owned();
+    vec![
+        Advice::DiskNearlyFull { free_bytes: 1 << 30, size_bytes: 100 << 30 },
+        Advice::InodesNearlyUsedUp { free: 7, total: 65_536 },
+        Advice::MountedReadOnly,
+        Advice::NotMounted {
+            mount_point: "/var/lib/containerd".into(),
+            source: "/dev/sdb1".into(),
+            instead: "/dev/sda1".into(),
+        },
+        Advice::IoErrors { device: device(), lines: 3, last: "I/O error, dev sda".into() },
+        Advice::FailedRequests { device: device(), requests: 12 },
+        Advice::NoFolderSync { version: "1.7.24".into() },
+        Advice::ParallelUnpackBug { version: "2.2.1".into() },
+        Advice::UnpackedFilesNotSynced,
     ]
 }
 
@@ -284,6 +305,7 @@ pub(crate) fn report(findings: Vec<Finding>) -> Report {
         mode: Mode::Stopped,
         depth: Depth::Full,
         at_risk: None,
+        advice: Vec::new(),
         findings,
         coverage: Coverage::default(),
         databases: vec![database()],

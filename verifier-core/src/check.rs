@@ -150,7 +150,9 @@ pub fn look(
     let device = Device::of(store.root());
     let (at_risk, databases) = (plan.at_risk.clone(), DatabaseReport::all(&inventory));
     let elapsed = start.elapsed();
-    let report = Report { root, device, mode, depth, at_risk, findings, coverage, databases, elapsed };
+    let advice = Vec::new();
+    let report =
+        Report { root, device, mode, depth, at_risk, findings, coverage, databases, advice, elapsed };
     Ok(Checked { report, inventory, plan })
 }
 

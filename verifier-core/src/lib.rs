@@ -9,6 +9,7 @@
 //!
 //! [`check`] is the four in one call. The library is silent: it prints nothing, exits nothing and writes nothing.
 
+pub mod advice;
 pub mod bolt;
 pub mod content;
 pub mod digest;

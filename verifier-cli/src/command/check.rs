@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use verifier_core::advice::advise;
 use verifier_core::event::Interrupt;
 use verifier_core::report::Report;
 use verifier_core::{CheckError, CheckOptions, Store, check};
@@ -11,7 +12,7 @@ use super::output::{complain, print};
 use crate::args::{CheckArgs, Color, Format, MachineArgs};
 use crate::exit::Status;
 use crate::render::{Progress, Style, escape, human, journal, json, metrics, npd, roots};
-use crate::roots::{Choice, Machine};
+use crate::roots::{Choice, Machine, daemon};
 
 /// Checks what `args` say and prints the report.
 pub(super) fn run(args: &CheckArgs, color: Color) -> Status {
@@ -23,7 +24,10 @@ fn try_run(args: &CheckArgs, color: Color) -> Result<Status, Status> {
     let root = args.root.clone().map_or_else(|| the_one_root(&args.machine), Ok)?;
     let interrupt = super::interrupt::on_signals();
     let progress = Progress::new(!args.quiet && !args.no_progress && !args.monitor.npd);
-    let report = check_root(&root, &args.options(&root), &progress, &interrupt)?;
+    let mut report = check_root(&root, &args.options(&root), &progress, &interrupt)?;
+    if args.machine.sysroot == Path::new("/") && !args.monitor.npd {
+        report.advice = advise(&root, &daemon(&root));
+    }
     let status = Status::of_report(&report, args.strict, interrupt.is_raised());
     let status = status | metrics::write_of(&args.monitor, &report, args.strict, None);
     if args.monitor.npd {

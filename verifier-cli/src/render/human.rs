@@ -50,6 +50,10 @@ pub(crate) fn write(out: &mut dyn Write, report: &Report, strict: bool, style: S
         let text = format!("Read errors from {source} ({}, mounted on {mount_point}).", device.file_system);
         writeln!(out, "{}", style.paint(Paint::Error, text))?;
     }
+    // Of a store that is sound, the host's ways are nobody's concern.
+    for advice in report.advice.iter().filter(|_| !report.findings.is_empty()) {
+        writeln!(out, "{}", wrap("Host: ", &words::host(advice)))?;
+    }
     totals::write(out, report)?;
     write_verdict(out, report, strict, style)
 }

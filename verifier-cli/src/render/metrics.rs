@@ -232,6 +232,36 @@ mod tests {
         assert_eq!(series(&text(&damaged, false, None, "noise\n\u{0}", 2000))[&key], 0.0);
     }
 
+    /// The rules name no series that is not written, and no value of a label that there is not.
+    #[test]
+    fn the_alert_rules_are_about_what_is_written() {
+        let rules = include_str!("../../packaging/prometheus/containerd-fsck.rules.yml");
+        let written = text(&sample::report(Vec::new()), false, coverage(), "", 5);
+        let names: std::collections::BTreeSet<String> =
+            series(&written).into_keys().map(|key| key.split('{').next().unwrap().to_owned()).collect();
+        let expressions: Vec<&str> =
+            rules.lines().filter_map(|line| line.trim().strip_prefix("expr: ")).collect();
+        assert_eq!(expressions.len(), rules.matches("- alert: ").count());
+        for expression in expressions {
+            let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            let used: Vec<&str> = words.filter(|word| word.starts_with("containerd_fsck_")).collect();
+            assert!(!used.is_empty() && used.iter().all(|name| names.contains(*name)), "{expression}");
+            for value in expression.split('"').skip(1).step_by(2).flat_map(|values| values.split('|')) {
+                assert!(written.contains(&format!("=\"{value}\"")), "{value}: {expression}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_plugin_for_node_problem_detector_asks_what_we_answer() {
+        use clap::Parser as _;
+        let text = include_str!("../../packaging/node-problem-detector/containerd-fsck.json");
+        let config: serde_json::Value = serde_json::from_str(text).unwrap();
+        assert_eq!(config["pluginConfig"]["max_output_length"], super::super::npd::WIDTH);
+        let args = config["rules"][0]["args"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap());
+        crate::args::Cli::try_parse_from(["containerd-fsck"].into_iter().chain(args)).unwrap();
+    }
+
     #[test]
     fn names_are_escaped() {
         let mut report = sample::report(Vec::new());

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::DatabaseReport;
+use crate::advice::Advice;
 use crate::device::Device;
 use crate::finding::{Code, Finding, Severity, Subject};
 use crate::plan::Selection;
@@ -168,6 +169,8 @@ pub struct Report {
     pub coverage: Coverage,
     /// What could be read of each database.
     pub databases: Vec<DatabaseReport>,
+    /// What of the host lies behind it; the caller's to ask ([`crate::advice::advise`]).
+    pub advice: Vec<Advice>,
     /// How long it took.
     pub elapsed: Duration,
 }

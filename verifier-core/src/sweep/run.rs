@@ -233,13 +233,14 @@ struct Found {
 impl Found {
     /// Keeps what `checked` says of `batch`, and makes the ledger's entries of it.
     fn note(&mut self, checked: Checked, batch: &[&Item]) -> Vec<Entry> {
-        let report = checked.report;
+        // Without all records nobody judges what was read of a blob: it waits until they are there.
+        let (all_records, report) = (checked.inventory.has_all_records(), checked.report);
         let seconds = Timestamp::now().seconds;
         let mut entries = Vec::with_capacity(batch.len());
         for item in batch {
             let own = |subject: &Subject| item.subjects.contains(subject);
             let left = report.coverage.unverified.iter().filter(|left| own(&left.subject));
-            let failed = left.clone().any(|left| left.reason.is_failure());
+            let failed = !all_records || left.clone().any(|left| left.reason.is_failure());
             self.unverified.extend(left.cloned());
             let findings: Vec<&Finding> =
                 report.findings.iter().filter(|found| own(&found.subject)).collect();
