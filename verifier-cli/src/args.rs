@@ -1,14 +1,19 @@
 //! The command line, and what it comes to.
 
+mod at_risk;
 mod repair;
+mod sweep;
+mod units;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use verifier_core::CheckOptions;
 use verifier_core::report::Depth;
 
+pub(crate) use at_risk::AtRiskArgs;
 pub(crate) use repair::RepairArgs;
+pub(crate) use sweep::{InstallUnitsArgs, MonitorArgs, PlaceArgs, StampArgs, StatusArgs, SweepArgs};
 
 const ABOUT: &str = "\
 Finds what a crash did to a containerd root, and proves it.
@@ -81,6 +86,24 @@ pub(crate) enum Command {
     },
     /// List the containerd roots of this machine, and whether a containerd holds them.
     Roots(RootsArgs),
+    /// Verify everything in turn, a part at each run, without being felt.
+    #[command(long_about = "Verify everything in turn, a part at each run, without being felt.\n\n\
+            What waits longest is verified first, by the same checks as 'check' makes, and noted in the state folder: a \
+            run that ends early, or is killed, goes on where it was. The last consistent copies of containerd's databases \
+            are kept there too. Reads no faster than --max-rate, pauses while other processes wait for the disk, and \
+            leaves the page cache as it was. Run it by the units that 'install-units' writes, or under 'ionice -c 3'.")]
+    Sweep(SweepArgs),
+    /// Tell how far sweeps have come, and what they found.
+    Status(StatusArgs),
+    /// Write systemd units that repair after a crash, before containerd starts, and sweep at night.
+    #[command(name = "install-units")]
+    InstallUnits(InstallUnitsArgs),
+    /// Leave the mark of a clean shutdown: run by a unit when containerd has stopped.
+    #[command(hide = true)]
+    Stamp(StampArgs),
+    /// Fail if starting containerd would destroy data: run by a unit before containerd starts.
+    #[command(hide = true)]
+    Guard(PlaceArgs),
     /// Unpack an embedded sample store, damage it as a power cut would, and check it.
     #[command(
         long_about = "Unpack an embedded sample store, damage it as a power cut would, and check it.\n\n\
@@ -101,6 +124,8 @@ pub(crate) struct CheckArgs {
     /// How far to go.
     #[arg(long, value_enum, default_value_t = DepthArg::Full)]
     pub(crate) depth: DepthArg,
+    #[command(flatten)]
+    pub(crate) at_risk: AtRiskArgs,
     /// Only this namespace (may be given several times).
     #[arg(long = "namespace", short = 'n', value_name = "NS")]
     pub(crate) namespaces: Vec<String>,
@@ -116,6 +141,8 @@ pub(crate) struct CheckArgs {
     /// Count warnings (unreferenced, stale) as damage.
     #[arg(long)]
     pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) monitor: MonitorArgs,
     /// No progress; in human format one line instead of a report, and none for a clean store.
     #[arg(long, short)]
     pub(crate) quiet: bool,
@@ -184,12 +211,13 @@ impl From<DepthArg> for Depth {
 }
 
 impl CheckArgs {
-    /// What the library is asked for.
-    pub(crate) fn options(&self) -> CheckOptions {
+    /// What the library is asked for of `root`.
+    pub(crate) fn options(&self, root: &Path) -> CheckOptions {
         CheckOptions::default()
             .depth(self.depth.into())
             .namespaces(self.namespaces.clone())
             .images(self.images.clone())
+            .at_risk(self.at_risk.known(root))
             .threads(self.threads.map_or(0, usize::from))
     }
 }
@@ -210,7 +238,7 @@ mod tests {
             ["containerd-fsck", "check", "--depth", "blobs", "--namespace", "a", "-n", "b", "--image", "x"];
         let cli = Cli::try_parse_from(line.into_iter().chain(["--threads", "3"])).unwrap();
         let Command::Check(args) = cli.command else { panic!("not a check") };
-        let options = args.options();
+        let options = args.options(Path::new("/x"));
         assert_eq!(options.depth, Depth::Blobs);
         assert_eq!((options.namespaces, options.images), (vec!["a".into(), "b".into()], vec!["x".into()]));
         assert_eq!(options.threads, 3);

@@ -24,6 +24,16 @@ impl Status {
     /// Stopped by a signal.
     pub(crate) const CANCELLED: Status = Status(32);
 
+    /// node-problem-detector's: a problem. Its number is fsck(8)'s for what was put right, as is that of the next.
+    pub(crate) const NPD_PROBLEM: Status = Status(1);
+    /// node-problem-detector's: it is not known.
+    pub(crate) const NPD_UNKNOWN: Status = Status(2);
+
+    /// Whether it says (among others) what `other` says.
+    pub(crate) fn has(self, other: Status) -> bool {
+        self.0 & other.0 == other.0
+    }
+
     /// The status as the system takes it.
     pub(crate) fn number(self) -> u8 {
         self.0

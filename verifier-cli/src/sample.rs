@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) use self::database::{damaged_database, database, unusable_database};
+use verifier_core::advice::Advice;
 use verifier_core::bolt::Hides;
 use verifier_core::digest::{ChainId, DiffId, Digest};
 use verifier_core::finding::{
@@ -15,6 +16,7 @@ use verifier_core::finding::{
     Unusable, Usage,
 };
 use verifier_core::io::FileKind;
+use verifier_core::plan::{Distrust, Selection, Sign};
 use verifier_core::report::{Coverage, Depth, Mode, Reason, Report, Tally, Unverified};
 use verifier_core::scan::LastTransaction;
 use verifier_core::verify::tree::{Difference, DifferenceKind};
@@ -76,10 +78,52 @@ pub(crate) fn reasons() -> Vec<Reason> {
         Reason::LayerDamaged,
         Reason::LowerMissing,
         Reason::StoppedEarly { why: "a surplus".into() },
+        Reason::VerifiedBefore { subjects: 3 },
+        Reason::LeftForLater { subjects: 4 },
+        Reason::NotAtRisk { blobs: 7, snapshots: 5 },
         Reason::Interrupted,
         Reason::PermissionDenied,
         Reason::KeptChanging,
         Reason::System { errno: 5 },
+    ]
+}
+
+/// One of each.
+pub(crate) fn advice() -> Vec<Advice> {
+    let device = || "sda1".to_owned();
+    vec![
+        Advice::DiskNearlyFull { free_bytes: 1 << 30, size_bytes: 100 << 30 },
+        Advice::InodesNearlyUsedUp { free: 7, total: 65_536 },
+        Advice::MountedReadOnly,
+        Advice::NotMounted {
+            mount_point: "/var/lib/containerd".into(),
+            source: "/dev/sdb1".into(),
+            instead: "/dev/sda1".into(),
+        },
+        Advice::IoErrors { device: device(), lines: 3, last: "I/O error, dev sda".into() },
+        Advice::FailedRequests { device: device(), requests: 12 },
+        Advice::NoFolderSync { version: "1.7.24".into() },
+        Advice::ParallelUnpackBug { version: "2.2.1".into() },
+        Advice::UnpackedFilesNotSynced,
+    ]
+}
+
+/// One of each.
+pub(crate) fn selections() -> Vec<Selection> {
+    let sign = |sign| Selection::Since { since_seconds: 1_000, last_sign_seconds: 1_120, sign };
+    let why = |why| Selection::Everything { why };
+    vec![
+        Selection::Nothing { stopped_seconds: 1_000 },
+        sign(Sign::Record),
+        sign(Sign::Database),
+        sign(Sign::Ingest),
+        sign(Sign::Heartbeat),
+        why(Distrust::InTheFuture { seconds: 61 }),
+        why(Distrust::BeforeItsImage { image: "app:1".into() }),
+        why(Distrust::Backwards { snapshotter: "overlayfs".into(), id: 3 }),
+        why(Distrust::Jumped),
+        why(Distrust::RecordsLost),
+        why(Distrust::NoSign),
     ]
 }
 
@@ -260,6 +304,8 @@ pub(crate) fn report(findings: Vec<Finding>) -> Report {
         }),
         mode: Mode::Stopped,
         depth: Depth::Full,
+        at_risk: None,
+        advice: Vec::new(),
         findings,
         coverage: Coverage::default(),
         databases: vec![database()],

@@ -12,5 +12,6 @@ mod cli {
     mod signals;
     mod streams;
     mod support;
+    mod sweep;
     mod usage;
 }

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use crate::device::Device;
 use crate::event::{Event, Interrupt, Observer, Phase};
 use crate::finding::{Code, Finding, Subject};
-use crate::plan::Plan;
+use crate::plan::{AtRisk, Plan};
 use crate::report::{DatabaseReport, Depth, Mode, Reason, Report, Unverified};
 use crate::scan::{Inventory, scan};
 use crate::store::Store;
-use crate::verify::{Candidate, Examination, examine};
+use crate::verify::{Examination, examine};
 
 /// What to check, and how.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +22,8 @@ pub struct CheckOptions {
     pub namespaces: Vec<String>,
     /// Only images of these names (in any of the namespaces); all when empty.
     pub images: Vec<String>,
+    /// Only what a crash put at risk is read; records, names and sizes are looked at all the same.
+    pub at_risk: Option<AtRisk>,
     /// Worker threads; 0 means one for each processor.
     pub threads: usize,
 }
@@ -45,6 +47,13 @@ impl CheckOptions {
     #[must_use]
     pub fn images(mut self, images: Vec<String>) -> Self {
         self.images = images;
+        self
+    }
+
+    /// Restricts what is read to what a crash put at risk.
+    #[must_use]
+    pub fn at_risk(mut self, known: Option<AtRisk>) -> Self {
+        self.at_risk = known;
         self
     }
 
@@ -130,25 +139,27 @@ pub fn look(
         examination.coverage.unverified.push(stopped);
     }
     let Examination { candidates, mut coverage } = examination;
+    coverage.unverified.extend(plan.not_at_risk.clone());
     coverage.unverified.sort_by(|a, b| a.subject.cmp(&b.subject));
     coverage.unverified.dedup();
-    let findings = in_order(candidates);
+    let findings = sorted(candidates.into_iter().map(|candidate| candidate.finding).collect());
     for finding in &findings {
         observer.event(Event::Found(Box::new(finding.clone())));
     }
     let (root, mode, depth) = (store.root().into(), inventory.mode, options.depth);
     let device = Device::of(store.root());
-    let databases = DatabaseReport::all(&inventory);
+    let (at_risk, databases) = (plan.at_risk.clone(), DatabaseReport::all(&inventory));
+    let elapsed = start.elapsed();
+    let advice = Vec::new();
     let report =
-        Report { root, device, mode, depth, findings, coverage, databases, elapsed: start.elapsed() };
+        Report { root, device, mode, depth, at_risk, findings, coverage, databases, advice, elapsed };
     Ok(Checked { report, inventory, plan })
 }
 
 /// The worst first, then by code and subject; each but once.
-fn in_order(candidates: Vec<Candidate>) -> Vec<Finding> {
+pub(crate) fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
     let key =
         |finding: &Finding| (std::cmp::Reverse(finding.severity()), finding.code(), finding.subject.clone());
-    let mut findings: Vec<Finding> = candidates.into_iter().map(|candidate| candidate.finding).collect();
     findings.sort_by_cached_key(key);
     findings.dedup_by(|a, b| a.kind == b.kind && a.subject == b.subject);
     findings

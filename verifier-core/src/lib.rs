@@ -9,6 +9,7 @@
 //!
 //! [`check`] is the four in one call. The library is silent: it prints nothing, exits nothing and writes nothing.
 
+pub mod advice;
 pub mod bolt;
 pub mod content;
 pub mod digest;
@@ -25,6 +26,7 @@ pub mod repair;
 pub mod report;
 pub mod scan;
 pub mod snapshot;
+pub mod sweep;
 pub mod verify;
 
 mod check;

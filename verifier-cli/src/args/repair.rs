@@ -1,14 +1,14 @@
 //! `repair`'s options.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use verifier_core::CheckOptions;
 use verifier_core::repair::plan::{Allow, RepairOptions, Verb};
 use verifier_core::report::Mode;
 
-use super::{Format, MachineArgs};
+use super::{AtRiskArgs, Format, MachineArgs};
 
 pub(super) const REPAIR_LONG: &str = "\
 Check a containerd root, and put right what is wrong with the fewest bytes.
@@ -66,6 +66,8 @@ pub(crate) struct RepairArgs {
     /// Where right bytes may be: an OCI layout, an archive of images, a containerd root (may be given several times).
     #[arg(long = "source", value_name = "PATH")]
     pub(crate) sources: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) at_risk: AtRiskArgs,
     /// A report of 'check --format json': only what it names is read and put right.
     #[arg(long, value_name = "REPORT")]
     pub(crate) from: Option<PathBuf>,
@@ -162,8 +164,8 @@ impl RepairArgs {
         })
     }
 
-    /// How to check before and after.
-    pub(crate) fn check_options(&self) -> CheckOptions {
-        CheckOptions::default().threads(self.threads.map_or(0, usize::from))
+    /// How to check `root` before and after. After, only what was touched is read, whether or not it was at risk.
+    pub(crate) fn check_options(&self, root: &Path) -> CheckOptions {
+        CheckOptions::default().at_risk(self.at_risk.known(root)).threads(self.threads.map_or(0, usize::from))
     }
 }

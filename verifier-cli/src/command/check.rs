@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use verifier_core::advice::advise;
 use verifier_core::event::Interrupt;
 use verifier_core::report::Report;
 use verifier_core::{CheckError, CheckOptions, Store, check};
@@ -10,28 +11,35 @@ use verifier_core::{CheckError, CheckOptions, Store, check};
 use super::output::{complain, print};
 use crate::args::{CheckArgs, Color, Format, MachineArgs};
 use crate::exit::Status;
-use crate::render::{Progress, Style, escape, human, json, roots};
-use crate::roots::{Choice, Machine};
+use crate::render::{Progress, Style, escape, human, journal, json, metrics, npd, roots};
+use crate::roots::{Choice, Machine, daemon};
 
 /// Checks what `args` say and prints the report.
 pub(super) fn run(args: &CheckArgs, color: Color) -> Status {
-    let root = match args.root.clone().map_or_else(|| the_one_root(&args.machine), Ok) {
-        Ok(root) => root,
-        Err(status) => return status,
-    };
+    let status = try_run(args, color).unwrap_or_else(|status| status);
+    if args.monitor.npd { npd::exit(status) } else { status }
+}
+
+fn try_run(args: &CheckArgs, color: Color) -> Result<Status, Status> {
+    let root = args.root.clone().map_or_else(|| the_one_root(&args.machine), Ok)?;
     let interrupt = super::interrupt::on_signals();
-    let progress = Progress::new(!args.quiet && !args.no_progress);
-    let report = match check_root(&root, &args.options(), &progress, &interrupt) {
-        Ok(report) => report,
-        Err(status) => return status,
-    };
+    let progress = Progress::new(!args.quiet && !args.no_progress && !args.monitor.npd);
+    let mut report = check_root(&root, &args.options(&root), &progress, &interrupt)?;
+    if args.machine.sysroot == Path::new("/") && !args.monitor.npd {
+        report.advice = advise(&root, &daemon(&root));
+    }
     let status = Status::of_report(&report, args.strict, interrupt.is_raised());
+    let status = status | metrics::write_of(&args.monitor, &report, args.strict, None);
+    if args.monitor.npd {
+        return Ok(print(status, |out| npd::write(out, &report, args.strict)));
+    }
     let style = Style::new(color, &io::stdout());
-    print(status, |out| match args.format {
+    Ok(print(status, |out| match args.format {
         Format::Json => json::write(out, &report, args.strict),
+        Format::Human if journal::is_stdout() => journal::write(out, &report, args.strict),
         Format::Human if args.quiet => human::write_line(out, &report, args.strict, style),
         Format::Human => human::write(out, &report, args.strict, style),
-    })
+    }))
 }
 
 /// Opens `root` and checks it, showing `progress`; what stops it is said on stderr.

@@ -4,10 +4,14 @@ mod check;
 mod demo;
 mod explain;
 mod from;
+mod install_units;
 mod interrupt;
 mod output;
 mod repair;
 mod roots;
 mod runs;
+mod stamp;
+mod status;
+mod sweep;
 
-pub(crate) use output::main;
+pub(crate) use output::{complain, main};

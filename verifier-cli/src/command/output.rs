@@ -7,6 +7,7 @@ use clap::Parser as _;
 
 use crate::args::{Cli, Command};
 use crate::exit::Status;
+use crate::render::journal;
 
 /// Reads the command line and does what it says.
 pub(crate) fn main() -> Status {
@@ -24,12 +25,34 @@ pub(crate) fn main() -> Status {
         Command::Repair(args) => super::repair::run(&args, cli.color),
         Command::Explain { code } => super::explain::run(code.as_deref()),
         Command::Roots(args) => super::roots::run(&args),
+        Command::Sweep(args) => super::sweep::run(&args, cli.color),
+        Command::Status(args) => super::status::run(&args),
+        Command::Stamp(args) => super::stamp::run(&args),
+        Command::Guard(args) => super::stamp::guard(&args),
+        Command::InstallUnits(args) => super::install_units::run(&args),
         Command::Demo(args) => super::demo::run(&args, cli.color),
     }
 }
 
+/// How much a line in the journal matters (sd-daemon(3)).
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Level {
+    Error = 3,
+    Info = 6,
+}
+
+/// One line on stderr for the journal; nothing elsewhere, where people wait for what they asked for.
+pub(super) fn log(level: Level, line: impl Display) {
+    if journal::is_stderr() {
+        let _ = writeln!(io::stderr(), "<{}>{line}", level as u8);
+    }
+}
+
 /// One line on stderr. A closed stderr is no reason to fail, let alone to panic as `eprintln!` does.
-pub(super) fn complain(line: impl Display) {
+pub(crate) fn complain(line: impl Display) {
+    if journal::is_stderr() {
+        return log(Level::Error, line);
+    }
     let _ = writeln!(io::stderr(), "containerd-fsck: {line}");
 }
 

@@ -113,7 +113,7 @@ impl Job<'_> {
 
     fn look(&self, only: Option<&BTreeSet<Subject>>) -> Result<Checked, Status> {
         let progress = Progress::new(!self.args.quiet && !self.args.no_progress);
-        let options: CheckOptions = self.args.check_options();
+        let options: CheckOptions = self.args.check_options(self.store.root());
         let looked = progress.during(|| look(self.store, &options, only, &progress, &self.interrupt));
         looked.map_err(|error| explain_check_error(&error))
     }

@@ -9,6 +9,8 @@ use std::io::{self, Write};
 use verifier_core::finding::{Finding, FindingKind, Severity};
 use verifier_core::report::{Outcome, Report};
 
+pub(crate) use self::totals::found;
+
 use self::group::{Class, Group, groups};
 use super::{Paint, Style, escape, escape_path, thousands, wrap};
 use crate::words;
@@ -27,6 +29,9 @@ pub(crate) fn write(out: &mut dyn Write, report: &Report, strict: bool, style: S
         words::depth(report.depth)
     );
     writeln!(out, "{}", style.paint(Paint::Strong, header))?;
+    if let Some(selection) = &report.at_risk {
+        writeln!(out, "{}", wrap("At risk: ", &words::at_risk(selection)))?;
+    }
     if report.must_not_start() {
         alarm(out, style)?;
     }
@@ -44,6 +49,10 @@ pub(crate) fn write(out: &mut dyn Write, report: &Report, strict: bool, style: S
         let (source, mount_point) = (escape(&device.source), escape(&device.mount_point));
         let text = format!("Read errors from {source} ({}, mounted on {mount_point}).", device.file_system);
         writeln!(out, "{}", style.paint(Paint::Error, text))?;
+    }
+    // Of a store that is sound, the host's ways are nobody's concern.
+    for advice in report.advice.iter().filter(|_| !report.findings.is_empty()) {
+        writeln!(out, "{}", wrap("Host: ", &words::host(advice)))?;
     }
     totals::write(out, report)?;
     write_verdict(out, report, strict, style)

@@ -10,7 +10,9 @@ use std::path::Path;
 
 use serde::{Serialize, Serializer};
 use verifier_core::Device;
+use verifier_core::advice::Advice;
 use verifier_core::finding::{Finding, FindingKind, Named, Severity, Subject};
+use verifier_core::plan::Selection;
 use verifier_core::report::{Coverage, DatabaseReport, Depth, Mode, Outcome, Report};
 
 use crate::words;
@@ -26,11 +28,14 @@ struct Document<'a> {
     device: Option<&'a Device>,
     mode: Mode,
     depth: Depth,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_risk: Option<&'a Selection>,
     outcome: Outcome,
     complete: bool,
     findings: Vec<Item<'a>>,
     coverage: &'a Coverage,
     databases: &'a [DatabaseReport],
+    advice: &'a [Advice],
     elapsed_seconds: f64,
 }
 
@@ -78,11 +83,13 @@ pub(crate) fn write(out: &mut dyn Write, report: &Report, strict: bool) -> io::R
         device: report.device.as_ref(),
         mode: report.mode,
         depth: report.depth,
+        at_risk: report.at_risk.as_ref(),
         outcome: report.outcome(strict),
         complete: report.is_complete(),
         findings: report.findings.iter().map(Item::from).collect(),
         coverage: &report.coverage,
         databases: &report.databases,
+        advice: &report.advice,
         elapsed_seconds: report.elapsed.as_secs_f64(),
     };
     serde_json::to_writer_pretty(&mut *out, &document)?;
@@ -192,6 +199,34 @@ mod tests {
         assert!(errors.is_empty(), "{errors:#?}\n{document:#}");
         assert_eq!(document["complete"], json!(false));
         assert_eq!(document["outcome"], json!("incomplete"));
+    }
+
+    #[test]
+    fn every_advice_fits_the_schema_and_has_words() {
+        let validator = jsonschema::draft202012::new(&schema()).unwrap();
+        let mut report = sample::report(Vec::new());
+        report.advice = sample::advice();
+        let mut document = document(&report, false);
+        let errors: Vec<String> = validator.iter_errors(&document).map(|e| e.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:#?}\n{document:#}");
+        for advice in &report.advice {
+            let words = words::host(advice);
+            assert!(words.ends_with('.') && !words.contains("{ "), "{words}");
+        }
+        document["advice"][0]["free_bytes"] = json!("much");
+        assert!(!validator.is_valid(&document));
+    }
+
+    #[test]
+    fn what_is_at_risk_fits_the_schema() {
+        let validator = jsonschema::draft202012::new(&schema()).unwrap();
+        for selection in sample::selections() {
+            let mut report = sample::report(Vec::new());
+            report.at_risk = Some(selection);
+            let document = document(&report, false);
+            let errors: Vec<String> = validator.iter_errors(&document).map(|e| e.to_string()).collect();
+            assert!(errors.is_empty(), "{errors:#?}\n{document:#}");
+        }
     }
 
     #[test]

@@ -55,6 +55,22 @@ pub(crate) fn count(number: u64, one: &str) -> String {
     format!("{} {one}{plural}", thousands(number))
 }
 
+/// A point in time, UTC, to the second: `2026-01-02 03:04:05Z`; `seconds` since 1970.
+pub(crate) fn date(seconds: i64) -> String {
+    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Days counted from 0000-03-01, in years that begin in March and eras of 400 of them.
+    let days = days + 719_468;
+    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let date = day - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = era * 400 + year + i64::from(month <= 2);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{date:02} {hour:02}:{minute:02}:{second:02}Z")
+}
+
 /// How many there are of what a collection holds.
 pub(crate) fn count_of(number: usize, one: &str) -> String {
     count(number as u64, one)
@@ -157,6 +173,10 @@ mod tests {
         assert_eq!(spans, ["40 ms", "12.3 s", "4 min 7 s", "2 h 5 min"]);
         assert_eq!(rate(3 << 20, Duration::from_millis(1500)).as_deref(), Some("2.0 MiB/s"));
         assert_eq!(rate(1, Duration::ZERO), None);
+        assert_eq!(
+            [0, 951_782_400, 1_767_323_045, -1].map(date),
+            ["1970-01-01 00:00:00Z", "2000-02-29 00:00:00Z", "2026-01-02 03:04:05Z", "1969-12-31 23:59:59Z"]
+        );
         assert_eq!(errno(5), "Input/output error");
     }
 

@@ -48,6 +48,31 @@ fn parse(machine: &Machine, file: &Path) -> Option<Config> {
     toml::from_str(std::str::from_utf8(&machine.read(file)?).ok()?).ok()
 }
 
+/// Whether the containerd of `root` syncs what it unpacks, by the configuration file that names the root. By default it
+/// does not.
+pub(super) fn syncs_unpacked(machine: &Machine, root: &Path) -> Option<bool> {
+    let default = || Some(PathBuf::from("/var/lib/containerd"));
+    let files = super::find::CONFIGS.iter().map(Path::new).filter(|file| machine.read(file).is_some());
+    let mut own = files.filter(|file| {
+        let named = containerd_root(machine, file).or_else(default);
+        named.and_then(|named| machine.canonical(&named)).as_deref() == Some(root)
+    });
+    let file = machine.canonical(own.next()?)?;
+    let bytes = machine.read(&file)?;
+    let table: toml::Table = toml::from_str(std::str::from_utf8(&bytes).ok()?).ok()?;
+    Some(table.values().any(syncs))
+}
+
+/// The CRI plugin's and the diff service's switches, wherever a version of the file has them.
+fn syncs(value: &toml::Value) -> bool {
+    let toml::Value::Table(table) = value else { return false };
+    let is_on = |(key, value): (&String, &toml::Value)| match value {
+        toml::Value::Boolean(on) => *on && ["image_pull_with_sync_fs", "sync_fs"].contains(&key.as_str()),
+        other => syncs(other),
+    };
+    table.iter().any(is_on)
+}
+
 /// The files that `import` in `file` names; a `*` may stand in the last part of its path.
 fn imported(machine: &Machine, file: &Path, import: &str) -> Vec<PathBuf> {
     let path = file.parent().unwrap_or(Path::new("/")).join(import);
@@ -75,6 +100,21 @@ pub(super) fn docker_data_root(machine: &Machine, file: &Path) -> Option<PathBuf
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whether_unpacked_files_are_synced() {
+        let of = |text: &str| {
+            let (_mount, machine) = machine(&[("etc/containerd/config.toml", text)]);
+            syncs_unpacked(&machine, Path::new("/var/lib/containerd"))
+        };
+        let cri = "[plugins.\"io.containerd.grpc.v1.cri\"]\nimage_pull_with_sync_fs = ";
+        assert_eq!(of(&format!("{cri}true\n")), Some(true));
+        assert_eq!(of(&format!("{cri}false\n")), Some(false));
+        assert_eq!(of("[plugins.\"io.containerd.service.v1.diff-service\"]\nsync_fs = true\n"), Some(true));
+        assert_eq!(of("version = 2\n"), Some(false));
+        assert_eq!(of("root = \"/elsewhere\"\n"), None);
+        assert_eq!(of("no toml"), None);
+    }
 
     fn machine(files: &[(&str, &str)]) -> (tempfile::TempDir, Machine) {
         let mount = tempfile::tempdir().unwrap();

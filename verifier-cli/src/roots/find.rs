@@ -23,7 +23,7 @@ const DEFAULTS: [(&str, &str); 6] = [
 ];
 
 /// Configuration files in containerd's format.
-const CONFIGS: [&str; 3] = [
+pub(super) const CONFIGS: [&str; 3] = [
     CONFIG,
     "/var/lib/rancher/k3s/agent/etc/containerd/config.toml",
     "/var/lib/rancher/rke2/agent/etc/containerd/config.toml",

@@ -5,11 +5,13 @@
 //! a symbolic link leads to, is one root.
 
 mod config;
+mod daemon;
 mod find;
 mod machine;
 mod process;
 mod state;
 
+pub(crate) use daemon::daemon;
 pub(crate) use find::{Choice, Root, Source, choose, find};
 pub(crate) use machine::Machine;
 pub(crate) use state::State;

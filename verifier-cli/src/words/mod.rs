@@ -1,19 +1,23 @@
 //! The operator's words: the one place where a finding becomes a sentence.
 
 mod advice;
+mod at_risk;
 mod cross;
 mod database;
 mod difference;
 mod evidence;
+mod host;
 mod message;
 mod page;
 mod reason;
 mod repair;
 
 pub(crate) use advice::advice;
+pub(crate) use at_risk::at_risk;
 pub(crate) use database::database;
 pub(crate) use difference::differences;
 pub(crate) use evidence::{actual, expected, place};
+pub(crate) use host::host;
 pub(crate) use message::{fault, heading, message, named, subject};
 pub(crate) use page::{nearest, page, title};
 pub(crate) use reason::reason;

@@ -2,7 +2,7 @@
 
 use verifier_core::report::Reason;
 
-use crate::render::{errno, escape};
+use crate::render::{count, errno, escape};
 
 /// Why, in a few words.
 pub(crate) fn reason(reason: &Reason) -> String {
@@ -18,6 +18,16 @@ pub(crate) fn reason(reason: &Reason) -> String {
         Reason::LayerDamaged => "the layer's own blob is damaged".into(),
         Reason::LowerMissing => "snapshots below it are missing".into(),
         Reason::StoppedEarly { why } => format!("not read to the end: {}", escape(why)),
+        Reason::NotAtRisk { blobs, snapshots } => {
+            let (blobs, snapshots) = (count(*blobs, "blob"), count(*snapshots, "snapshot"));
+            format!("not at risk, so not read: {blobs} and {snapshots}")
+        }
+        Reason::VerifiedBefore { subjects } => {
+            format!("verified within the period: {}", count(*subjects, "subject"))
+        }
+        Reason::LeftForLater { subjects } => {
+            format!("left for the next sweep: {}", count(*subjects, "subject"))
+        }
         Reason::Interrupted => "the run was stopped".into(),
         Reason::PermissionDenied => "permission denied".into(),
         Reason::KeptChanging => "it kept changing".into(),

@@ -151,6 +151,26 @@ impl<'a> Database<'a> {
         salvage(self, salvager)
     }
 
+    /// Writes the pages below the high water mark, as far as the file has them, to `to`.
+    ///
+    /// # Errors
+    /// What either side reports.
+    pub fn copy_to(&self, to: &mut dyn io::Write) -> io::Result<()> {
+        const CHUNK_BYTES: usize = 1 << 20;
+        let mut left = self.readable_pages() * u64::from(self.meta.page_size);
+        let (mut offset, mut buffer) = (0, vec![0; CHUNK_BYTES]);
+        while left > 0 {
+            let chunk = buffer.get_mut(..usize::try_from(left).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES));
+            let chunk = chunk.ok_or(io::ErrorKind::InvalidInput)?;
+            if read_full(self.source, chunk, offset)? < chunk.len() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            to.write_all(chunk)?;
+            (offset, left) = (offset + chunk.len() as u64, left - chunk.len() as u64);
+        }
+        Ok(())
+    }
+
     /// The pages that can be referred to and are in the file as a whole: at most this many are ever read.
     pub(super) fn readable_pages(&self) -> Pgid {
         self.meta.high_water.min(self.file_bytes / u64::from(self.meta.page_size)).min(MAX_PAGES)

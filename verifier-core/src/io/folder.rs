@@ -88,7 +88,11 @@ impl Folder {
         }?;
         let stat: Stat = rustix::fs::fstat(&fd)?.into();
         must_be_regular(&stat)?;
-        Ok(File { file: fd.into(), stat, path: full, gate: self.gate.clone() })
+        let file = fd.into();
+        if let Some(reader) = self.gate.reader() {
+            reader.opened(&file);
+        }
+        Ok(File { file, stat, path: full, gate: self.gate.clone() })
     }
 
     /// What `lstat` tells of `path`; the empty path means this folder.
@@ -311,6 +315,9 @@ impl File {
 
     /// Tells the kernel that the whole file will be read from front to back.
     pub fn advise_sequential(&self) {
+        if self.gate.reader().is_some() {
+            return;
+        }
         // Advice only: a file system that does not know it reads as well without.
         let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::Sequential);
     }
@@ -319,7 +326,10 @@ impl File {
 impl ReadAt for File {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         self.gate.pass(Op::Read, &self.path)?;
-        std::os::unix::fs::FileExt::read_at(&self.file, buf, offset)
+        match self.gate.reader() {
+            Some(reader) => reader.read(&self.file, buf, offset),
+            None => std::os::unix::fs::FileExt::read_at(&self.file, buf, offset),
+        }
     }
 
     fn len(&self) -> io::Result<u64> {

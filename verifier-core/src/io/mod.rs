@@ -15,6 +15,6 @@ mod stat;
 
 pub use error::{errno, is_media_error};
 pub use folder::{Entry, File, Folder, NotRegular};
-pub use gate::{Gate, Op};
+pub use gate::{Gate, Op, Reader};
 pub use read_at::{ReadAt, read_full_at};
 pub use stat::{FileKind, Stat, Time};

@@ -74,7 +74,8 @@ impl Timestamp {
     }
 
     /// The time of the machine's clock.
-    pub(crate) fn now() -> Timestamp {
+    #[must_use]
+    pub fn now() -> Timestamp {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
         Timestamp { seconds, nanoseconds: since.subsec_nanos() }

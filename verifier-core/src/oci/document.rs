@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::media_type::DocumentKind;
 use crate::digest::{DiffId, Digest};
+use crate::metadata::Timestamp;
 
 /// A reference to a blob.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -39,6 +40,9 @@ pub struct Manifest {
 /// An image's config.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct Config {
+    /// Any value: a config is no worse for a time that cannot be read.
+    #[serde(default)]
+    created: serde_json::Value,
     #[serde(default, deserialize_with = "or_default")]
     rootfs: RootFs,
 }
@@ -50,6 +54,12 @@ struct RootFs {
 }
 
 impl Config {
+    /// When the image was made, by its own account.
+    #[must_use]
+    pub fn created(&self) -> Option<Timestamp> {
+        self.created.as_str().and_then(Timestamp::parse)
+    }
+
     /// The DiffID of each layer, the base's first.
     #[must_use]
     pub fn diff_ids(&self) -> &[DiffId] {

@@ -1,20 +1,24 @@
 //! Which checks, in which order, and what each costs. Pure: facts in, plan out.
 
+mod at_risk;
 mod blobs;
 mod scope;
 mod snapshots;
 mod stacks;
+mod stamp;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::{CheckError, CheckOptions};
 use crate::digest::Digest;
 use crate::finding::Subject;
-use crate::report::Depth;
+use crate::report::{Depth, Reason, Unverified};
 use crate::scan::Inventory;
 
+pub use at_risk::{AtRisk, Distrust, Selection, Sign};
 pub use scope::Scope;
 pub use snapshots::{LayerSource, SnapshotTask};
+pub use stamp::{DatabaseMark, Stamp};
 
 /// What will be read.
 #[derive(Debug, Default)]
@@ -29,6 +33,10 @@ pub struct Plan {
     /// Blobs to rehash with their size in bytes, the largest first. Layers that are read to be compared with a snapshot
     /// are not among them: nothing is read twice.
     pub blobs: Vec<(Digest, u64)>,
+    /// What a crash put at risk, if the check is of that only.
+    pub at_risk: Option<Selection>,
+    /// What was left out for not being at risk.
+    pub(crate) not_at_risk: Option<Unverified>,
 }
 
 impl Plan {
@@ -38,7 +46,7 @@ impl Plan {
     /// [`CheckError::NoSuch`] for a namespace or an image that is not in the store.
     pub fn new(inventory: &Inventory, options: &CheckOptions) -> Result<Plan, CheckError> {
         let scope = Scope::new(inventory, options)?;
-        Ok(Plan::within(inventory, scope, options.depth, None))
+        Ok(Plan::within(inventory, scope, options, None))
     }
 
     /// The part of [`Plan::new`]'s plan that concerns `subjects`.
@@ -51,32 +59,58 @@ impl Plan {
         subjects: &BTreeSet<Subject>,
     ) -> Result<Plan, CheckError> {
         let scope = Scope::new(inventory, options)?;
-        Ok(Plan::within(inventory, scope, options.depth, Some(subjects)))
+        Ok(Plan::within(inventory, scope, options, Some(subjects)))
     }
 
-    fn within(inventory: &Inventory, scope: Scope, depth: Depth, only: Option<&BTreeSet<Subject>>) -> Plan {
+    fn within(
+        inventory: &Inventory,
+        scope: Scope,
+        options: &CheckOptions,
+        only: Option<&BTreeSet<Subject>>,
+    ) -> Plan {
         let wanted = |subject: &Subject| only.is_none_or(|subjects| subjects.contains(subject));
+        let depth = options.depth;
         let mut snapshots = snapshots::to_examine(inventory, &scope);
         snapshots.retain(|task| task.subjects().any(|subject| wanted(&subject)));
+        // A second look is at the same things, however the times have moved on since the first.
+        let at_risk = options.at_risk.as_ref().filter(|_| only.is_none());
+        let at_risk = at_risk.map(|known| Selection::new(inventory, known));
+        for task in &mut snapshots {
+            let is_safe = at_risk.as_ref().is_some_and(|selection| !selection.has_snapshot(task));
+            task.depth = if is_safe { Depth::Quick } else { depth };
+        }
+        let read = snapshots.iter().flat_map(SnapshotTask::layers_read);
+        let read: BTreeSet<Digest> = read.map(|layer| layer.digest.clone()).collect();
         let mut blobs = match depth {
             Depth::Quick => Vec::new(),
-            Depth::Blobs => blobs::to_rehash(inventory, &scope, &BTreeSet::new()),
-            Depth::Full => {
-                let layers = snapshots.iter().flat_map(|task| &task.layers);
-                let read: BTreeSet<Digest> = layers.map(|layer| layer.digest.clone()).collect();
-                blobs::to_rehash(inventory, &scope, &read)
-            }
+            _ => blobs::to_rehash(inventory, &scope, &read),
         };
         blobs.retain(|(digest, _)| wanted(&Subject::Blob { digest: digest.clone() }));
-        Plan { scope, depth, snapshots, blobs }
+        let mut plan = Plan { scope, depth, snapshots, blobs, at_risk, not_at_risk: None };
+        plan.leave_out_safe_blobs(inventory);
+        plan
+    }
+
+    /// Leaves out the blobs that are not at risk, and notes how much is left out in all.
+    fn leave_out_safe_blobs(&mut self, inventory: &Inventory) {
+        let Some(selection) = &self.at_risk else { return };
+        let made = at_risk::blobs_made(inventory);
+        let before = self.blobs.len();
+        self.blobs.retain(|(digest, _)| selection.has_blob(&made, digest));
+        let safe = self.snapshots.iter().filter(|task| task.depth < self.depth && !task.layers.is_empty());
+        let (blobs, snapshots) = ((before - self.blobs.len()) as u64, safe.count() as u64);
+        if blobs + snapshots > 0 {
+            let reason = Reason::NotAtRisk { blobs, snapshots };
+            self.not_at_risk = Some(Unverified { subject: Subject::Store, reason });
+        }
     }
 
     /// The blobs still to be rehashed when the snapshots have been compared, which read the blobs `read`: the planned
     /// ones, and layers that could not be read for their snapshot's sake.
     pub(crate) fn blobs_left<'a>(&self, read: impl Iterator<Item = &'a Digest>) -> Vec<(Digest, u64)> {
         let read: BTreeSet<&Digest> = read.collect();
-        let compared = self.snapshots.iter().filter(|_| self.depth == Depth::Full);
-        let layers = compared.flat_map(|task| &task.layers).filter(|layer| !read.contains(&layer.digest));
+        let layers = self.snapshots.iter().flat_map(SnapshotTask::layers_read);
+        let layers = layers.filter(|layer| !read.contains(&layer.digest));
         let unread: BTreeMap<&Digest, u64> = layers.map(|layer| (&layer.digest, layer.size_bytes)).collect();
         let unread = unread.into_iter().map(|(digest, size_bytes)| (digest.clone(), size_bytes));
         self.blobs.iter().cloned().chain(unread).collect()
@@ -85,8 +119,7 @@ impl Plan {
     /// The bytes of content that will be read.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        let compared = self.snapshots.iter().filter(|_| self.depth == Depth::Full);
-        let layers = compared.flat_map(|task| &task.layers).map(|layer| layer.size_bytes);
+        let layers = self.snapshots.iter().flat_map(SnapshotTask::layers_read).map(|layer| layer.size_bytes);
         layers.chain(self.blobs.iter().map(|(_, size_bytes)| *size_bytes)).sum()
     }
 }

@@ -8,7 +8,7 @@ use crate::digest::{ChainId, DiffId, Digest};
 use crate::finding::{Subject, Usage};
 use crate::io::FileKind;
 use crate::metadata::{BackendSnapshot, Kind, Snapshots, Timestamp};
-use crate::report::Reason;
+use crate::report::{Depth, Reason};
 use crate::scan::{Inventory, Snapshotter};
 use crate::snapshot::Driver;
 use crate::verify::tree::Flavour;
@@ -60,6 +60,8 @@ pub struct SnapshotTask {
     pub layers: Vec<LayerSource>,
     /// Why they are not.
     pub reason: Option<Reason>,
+    /// How far to go with this one: its tree is compared with its layers at [`Depth::Full`] only.
+    pub depth: Depth,
 }
 
 impl SnapshotTask {
@@ -69,11 +71,21 @@ impl SnapshotTask {
         let (snapshotter, key) = (self.snapshotter.clone(), self.backend_key.clone());
         Subject::Snapshot { snapshotter, key, id: self.id }
     }
+
+    /// Whether a container may write to it.
+    pub(crate) fn is_in_use(&self) -> bool {
+        self.kind != Kind::Committed
+    }
+
+    /// The layers that are read to compare its tree with them.
+    pub(crate) fn layers_read(&self) -> &[LayerSource] {
+        if self.depth == Depth::Full { &self.layers } else { &[] }
+    }
 }
 
 impl SnapshotTask {
     /// All that a look at it may find something about: itself, its folder, its layers.
-    pub(super) fn subjects(&self) -> impl Iterator<Item = Subject> {
+    pub(crate) fn subjects(&self) -> impl Iterator<Item = Subject> {
         let layers = self.layers.iter().map(|layer| Subject::Blob { digest: layer.digest.clone() });
         [self.subject(), Subject::Path { path: self.tree.clone() }].into_iter().chain(layers)
     }
@@ -145,6 +157,7 @@ impl Place<'_> {
             remapped: MAPPINGS.iter().any(|label| row.labels.contains_key(*label)),
             layers: Vec::new(),
             reason: None,
+            depth: Depth::default(),
         }
     }
 
@@ -219,6 +232,6 @@ impl Place<'_> {
 }
 
 /// The ChainID in a backend key, `namespace/sequence/key`.
-fn chain_of(backend_key: &str) -> Option<ChainId> {
+pub(super) fn chain_of(backend_key: &str) -> Option<ChainId> {
     backend_key.splitn(3, '/').nth(2)?.parse().ok().map(ChainId)
 }

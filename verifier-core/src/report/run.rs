@@ -6,8 +6,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::DatabaseReport;
+use crate::advice::Advice;
 use crate::device::Device;
 use crate::finding::{Code, Finding, Severity, Subject};
+use crate::plan::Selection;
 
 /// How far a check goes; each depth includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Default)]
@@ -76,6 +78,23 @@ pub enum Reason {
         /// Why.
         why: String,
     },
+    /// It was on the disk long before the crash, and the check was of what the crash put at risk.
+    NotAtRisk {
+        /// Blobs that were not rehashed.
+        blobs: u64,
+        /// Snapshots that were not compared with their layers.
+        snapshots: u64,
+    },
+    /// A sweep verified it within its period.
+    VerifiedBefore {
+        /// How many blobs and snapshots.
+        subjects: u64,
+    },
+    /// A sweep's time was up.
+    LeftForLater {
+        /// How many blobs and snapshots.
+        subjects: u64,
+    },
     /// The run was asked to stop.
     Interrupted,
     /// It may not be read by this user.
@@ -142,12 +161,16 @@ pub struct Report {
     pub mode: Mode,
     /// How far the check went.
     pub depth: Depth,
+    /// What a crash put at risk, if only that was checked.
+    pub at_risk: Option<Selection>,
     /// What is wrong, worst first, then by subject.
     pub findings: Vec<Finding>,
     /// What was looked at.
     pub coverage: Coverage,
     /// What could be read of each database.
     pub databases: Vec<DatabaseReport>,
+    /// What of the host lies behind it; the caller's to ask ([`crate::advice::advise`]).
+    pub advice: Vec<Advice>,
     /// How long it took.
     pub elapsed: Duration,
 }

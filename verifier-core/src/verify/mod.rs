@@ -38,8 +38,7 @@ pub(crate) fn examine(
     let root = store.folder();
     let rootless = root.stat("").is_ok_and(|stat| stat.uid != 0);
     let max_differences = snapshot::max_differences(plan.snapshots.len());
-    let eye =
-        snapshot::Eye { root, depth: plan.depth, threads, max_differences, rootless, observer, interrupt };
+    let eye = snapshot::Eye { root, threads, max_differences, rootless, observer, interrupt };
     let looked = eye.look_at(plan);
     let mut rehashed = snapshot::digests(plan, &looked);
     let blobs = plan.blobs_left(rehashed.keys());

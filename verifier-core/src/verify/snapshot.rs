@@ -39,7 +39,6 @@ pub(super) enum Looked {
 /// Who looks, at what, and how.
 pub(super) struct Eye<'a> {
     pub(super) root: &'a Folder,
-    pub(super) depth: Depth,
     pub(super) threads: usize,
     /// Differences to list for each snapshot.
     pub(super) max_differences: usize,
@@ -80,7 +79,7 @@ impl Eye<'_> {
             // It belongs to a container, which may write to it as it likes.
             return Looked::Seen { usage: None, compared: None };
         }
-        let compare = self.depth == Depth::Full && !task.layers.is_empty();
+        let compare = !task.layers_read().is_empty();
         let compared = compare.then(|| Box::new(self.compare(task, &tree)));
         let settled = compared.as_ref().is_some_and(|compared| is_conclusive(task, compared));
         let usage = (!settled).then(|| self.usage(task, &tree));
@@ -186,14 +185,13 @@ pub(super) fn examine(
     into: &mut Examination,
 ) {
     for (task, looked) in plan.snapshots.iter().zip(looked) {
-        let mut judge = Judge { task, depth: plan.depth, references, rehashed, into };
+        let mut judge = Judge { task, references, rehashed, into };
         judge.examine(looked);
     }
 }
 
 struct Judge<'a> {
     task: &'a SnapshotTask,
-    depth: Depth,
     references: &'a References<'a>,
     rehashed: &'a Rehashed,
     into: &'a mut Examination,
@@ -210,7 +208,7 @@ impl Judge<'_> {
             Looked::Unreadable(error) => self.unreadable(error),
             Looked::Seen { .. } if self.task.kind != Kind::Committed => {}
             Looked::Seen { usage, compared: None } => {
-                if let Some(reason) = self.task.reason.clone().filter(|_| self.depth == Depth::Full) {
+                if let Some(reason) = self.task.reason.clone().filter(|_| self.task.depth == Depth::Full) {
                     self.leave_out(reason);
                 }
                 self.examine_usage(usage);

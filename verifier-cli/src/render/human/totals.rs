@@ -41,7 +41,7 @@ pub(super) fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
 }
 
 /// `2 errors, 1 warning; they reach 3 images and 1 container`.
-pub(super) fn found(findings: &[Finding]) -> String {
+pub(crate) fn found(findings: &[Finding]) -> String {
     let of = |severity| findings.iter().filter(|finding| finding.severity() == severity).count();
     let severities = [
         (Severity::Critical, "critical finding"),
@@ -68,6 +68,10 @@ fn write_left_out(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     let mut reasons: BTreeMap<(&str, String), u64> = BTreeMap::new();
     for unverified in report.coverage.unverified.iter().filter(|one| !one.reason.is_failure()) {
         *reasons.entry((kind(&unverified.subject), words::reason(&unverified.reason))).or_default() += 1;
+    }
+    // Of the store as a whole: what was left out on purpose, with numbers of its own.
+    for ((_, reason), _) in reasons.extract_if(.., |(kind, _), _| *kind == "store") {
+        writeln!(out, "{}", wrap("Not read: ", &format!("{reason}.")))?;
     }
     for ((kind, reason), number) in reasons {
         writeln!(out, "{}", wrap("Not verifiable: ", &format!("{}: {reason}.", count(number, kind))))?;

@@ -1,0 +1,52 @@
+//! `status`: how far sweeps have come.
+
+use std::path::Path;
+
+use verifier_core::metadata::Timestamp;
+use verifier_core::sweep::{Ledger, backups, runs};
+
+use super::output::print;
+use super::sweep::place;
+use crate::args::{Format, StatusArgs};
+use crate::exit::Status;
+use crate::render::{npd, status};
+
+/// Tells what the state dir knows; looks at no content.
+pub(super) fn run(args: &StatusArgs) -> Status {
+    let (root, state) = match place(&args.place) {
+        Ok(place) => place,
+        Err(status) if args.monitor.npd => return npd::exit(status),
+        Err(status) => return status,
+    };
+    let ledger = Ledger::read(&state);
+    let known = runs(&state);
+    let databases = backups::databases(&state);
+    let copies = databases
+        .iter()
+        .filter_map(|name| backups::list(&state, name).into_iter().next().map(|one| (name.clone(), one)));
+    let now = Timestamp::now().seconds;
+    let summary =
+        status::Summary::new(&root, &ledger, known, copies.collect(), quarantined(&root), args.every, now);
+    let result = match (summary.is_damaged(), summary.is_known()) {
+        (true, _) => Status::DAMAGED,
+        (false, true) => Status::CLEAN,
+        (false, false) => Status::INCOMPLETE,
+    };
+    let result = result | summary.write_metrics(&args.monitor);
+    if args.monitor.npd {
+        return npd::exit(print(result, |out| summary.write_npd(out)));
+    }
+    print(result, |out| match args.format {
+        Format::Human => summary.write_human(out),
+        Format::Json => summary.write_json(out),
+    })
+}
+
+/// The runs of `repair` whose quarantine is still there.
+fn quarantined(root: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(root.join("containerd-fsck/runs")) else { return Vec::new() };
+    let mut names: Vec<String> =
+        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}

@@ -1,0 +1,81 @@
+//! Lines for the journal: one fact each, with its level in front (sd-daemon(3): `<3>` is an error).
+
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use verifier_core::finding::Severity;
+use verifier_core::report::Report;
+
+use super::{escape_path, size};
+use crate::words;
+
+/// Whether stdout goes to the journal: `$JOURNAL_STREAM` names its device and inode (systemd.exec(5)).
+pub(crate) fn is_stdout() -> bool {
+    is_stream("/proc/self/fd/1")
+}
+
+/// Whether stderr does.
+pub(crate) fn is_stderr() -> bool {
+    is_stream("/proc/self/fd/2")
+}
+
+fn is_stream(path: &str) -> bool {
+    let Some(stream) = std::env::var("JOURNAL_STREAM").ok() else { return false };
+    let stat = Path::new(path).metadata();
+    stat.is_ok_and(|stat| stream == format!("{}:{}", stat.dev(), stat.ino()))
+}
+
+/// The level of a finding.
+fn level(severity: Severity) -> u8 {
+    match severity {
+        Severity::Critical => 2,
+        Severity::Error => 3,
+        Severity::Warning => 4,
+        Severity::Info => 6,
+    }
+}
+
+/// Writes a line for each finding, for each thing that could not be looked at, and for the outcome.
+pub(crate) fn write(out: &mut dyn Write, report: &Report, strict: bool) -> io::Result<()> {
+    for finding in &report.findings {
+        writeln!(out, "<{}>{}: {}", level(finding.severity()), finding.code(), words::message(finding))?;
+    }
+    for gap in report.coverage.unverified.iter().filter(|gap| gap.reason.is_failure()) {
+        writeln!(out, "<4>not checked: {}: {}", words::subject(&gap.subject), words::reason(&gap.reason))?;
+    }
+    let outcome = report.outcome(strict);
+    let last = match (report.must_not_start(), report.is_damaged(strict)) {
+        (true, _) => 2,
+        (false, true) => 3,
+        (false, false) => 6,
+    };
+    let bytes = report.coverage.blobs.bytes.saturating_add(report.coverage.snapshots.bytes);
+    let (root, outcome) = (escape_path(&report.root), words::outcome(outcome));
+    writeln!(out, "<{last}>{root}: {outcome}; {} findings, {} verified", report.findings.len(), size(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+    use verifier_core::finding::Code;
+
+    #[test]
+    fn every_line_has_a_level_and_is_one() {
+        let findings = Code::ALL.iter().map(|code| sample::finding(*code)).collect();
+        let mut bytes = Vec::new();
+        write(&mut bytes, &sample::report(findings), false).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        assert_eq!(text.lines().count(), Code::ALL.len() + 1);
+        for line in text.lines() {
+            let level = line.strip_prefix('<').and_then(|rest| rest.split_once('>')).unwrap().0;
+            assert!(["2", "3", "4", "6"].contains(&level), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_stream_that_is_not_the_journal_is_none() {
+        assert!(!is_stdout() && !is_stderr());
+    }
+}

@@ -1,0 +1,272 @@
+//! The outcome in Prometheus' text format, for node_exporter's textfile collector.
+//!
+//! Labels are bounded: the root, an outcome, a code of a finding, a kind of subject. Every series is there in every file, so
+//! that an alert on one that vanished means that the file did. The time of the last success outlives the runs that had none.
+
+use std::fmt::Write as _;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use verifier_core::finding::Code;
+use verifier_core::metadata::Timestamp;
+use verifier_core::report::{Outcome, Report};
+use verifier_core::sweep::{Swept, write_atomically};
+
+use crate::args::MonitorArgs;
+use crate::command::complain;
+use crate::exit::Status;
+use crate::words;
+
+const LAST_SUCCESS: &str = "containerd_fsck_last_success_timestamp_seconds";
+
+/// How far sweeps have come.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CoverageNumbers {
+    /// What there is to verify.
+    pub(crate) subjects: u64,
+    /// What should have been verified by now and was not.
+    pub(crate) overdue: u64,
+    /// How long ago the oldest was; `None`: some never.
+    pub(crate) oldest_seconds: Option<i64>,
+}
+
+/// Writes the file that `args` ask for.
+pub(crate) fn write_of(args: &MonitorArgs, report: &Report, strict: bool, swept: Option<&Swept>) -> Status {
+    let coverage = swept.map(|swept| CoverageNumbers {
+        subjects: swept.subjects,
+        overdue: swept.overdue,
+        oldest_seconds: swept.oldest_seconds,
+    });
+    write_file(args, |before, now| text(report, strict, coverage, before, now))
+}
+
+/// Writes the file with what `text` makes of the file before and of the time.
+pub(crate) fn write_file(args: &MonitorArgs, text: impl FnOnce(&str, i64) -> String) -> Status {
+    let Some(path) = &args.metrics_file else { return Status::CLEAN };
+    let before = std::fs::read_to_string(path).unwrap_or_default();
+    match replace(path, &text(&before, Timestamp::now().seconds)) {
+        Ok(()) => Status::CLEAN,
+        Err(error) => {
+            complain(format_args!("{}: {error}", super::escape_path(path)));
+            Status::INCOMPLETE
+        }
+    }
+}
+
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().and_then(|name| name.to_str()).ok_or(io::ErrorKind::InvalidInput)?;
+    write_atomically(folder, name, text.as_bytes())?;
+    // The collector is another user.
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))
+}
+
+/// One file of metrics.
+struct Metrics {
+    text: String,
+    root: String,
+}
+
+impl Metrics {
+    fn begin(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn value(&mut self, name: &str, label: Option<(&str, &str)>, value: impl std::fmt::Display) {
+        let label = label.map(|(key, value)| format!(",{key}=\"{value}\"")).unwrap_or_default();
+        let _ = writeln!(self.text, "{name}{{root=\"{}\"{label}}} {value}", self.root);
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: impl std::fmt::Display) {
+        self.begin(name, "gauge", help);
+        self.value(name, None, value);
+    }
+}
+
+/// The text format's escapes of a label's value.
+fn label(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+/// The metrics of a run that ended at `now`; `before` is the file of the run before.
+pub(crate) fn text(
+    report: &Report,
+    strict: bool,
+    coverage: Option<CoverageNumbers>,
+    before: &str,
+    now: i64,
+) -> String {
+    let root = label(&report.root.to_string_lossy());
+    let mut metrics = Metrics { text: String::new(), root };
+    let outcome = report.outcome(strict);
+    metrics.begin("containerd_fsck_outcome", "gauge", "1 for the outcome of the last run, 0 for the others.");
+    for one in [Outcome::Clean, Outcome::Damaged, Outcome::Incomplete] {
+        metrics.value(
+            "containerd_fsck_outcome",
+            Some(("outcome", words::outcome(one))),
+            u8::from(one == outcome),
+        );
+    }
+    metrics.begin("containerd_fsck_findings", "gauge", "Findings of the last run, by code.");
+    for code in Code::ALL {
+        metrics.value("containerd_fsck_findings", Some(("code", code.as_str())), report.count(*code));
+    }
+    metrics.gauge(
+        "containerd_fsck_must_not_start",
+        "1 if starting containerd on this root would destroy data.",
+        u8::from(report.must_not_start()),
+    );
+    let tallies = [("blob", report.coverage.blobs), ("snapshot", report.coverage.snapshots)];
+    metrics.begin("containerd_fsck_verified_subjects", "gauge", "What the last run verified, by kind.");
+    for (kind, tally) in tallies {
+        metrics.value("containerd_fsck_verified_subjects", Some(("kind", kind)), tally.checked);
+    }
+    metrics.begin("containerd_fsck_verified_bytes", "gauge", "Bytes that the last run read for it, by kind.");
+    for (kind, tally) in tallies {
+        metrics.value("containerd_fsck_verified_bytes", Some(("kind", kind)), tally.bytes);
+    }
+    let duration = report.elapsed.as_secs_f64();
+    metrics.gauge("containerd_fsck_duration_seconds", "How long the last run took.", duration);
+    finish(&mut metrics, coverage, outcome == Outcome::Clean, before, now);
+    metrics.text
+}
+
+/// The metrics that are not of one report.
+fn finish(
+    metrics: &mut Metrics,
+    coverage: Option<CoverageNumbers>,
+    is_success: bool,
+    before: &str,
+    now: i64,
+) {
+    if let Some(coverage) = coverage {
+        write_coverage(metrics, coverage);
+    }
+    metrics.gauge("containerd_fsck_last_run_timestamp_seconds", "When the last run ended.", now);
+    let success = if is_success { Some(now.to_string()) } else { last_success(before) };
+    metrics.gauge(
+        LAST_SUCCESS,
+        "When a run last found nothing wrong; 0: never.",
+        success.unwrap_or("0".into()),
+    );
+}
+
+fn write_coverage(metrics: &mut Metrics, coverage: CoverageNumbers) {
+    metrics.gauge("containerd_fsck_subjects", "Blobs and snapshots that sweeps verify.", coverage.subjects);
+    metrics.gauge(
+        "containerd_fsck_overdue_subjects",
+        "Blobs and snapshots that should have been verified by now.",
+        coverage.overdue,
+    );
+    // A gauge without a value cannot be alerted on: what was never verified is infinitely old.
+    let oldest = coverage.oldest_seconds.map_or_else(|| "+Inf".to_owned(), |seconds| seconds.to_string());
+    let oldest = if coverage.subjects == 0 { "0".into() } else { oldest };
+    metrics.gauge("containerd_fsck_coverage_age_seconds", "How long ago the oldest was verified.", oldest);
+}
+
+/// The metrics of what sweeps have covered, without a run.
+pub(crate) fn coverage_text(root: &Path, coverage: CoverageNumbers) -> String {
+    let mut metrics = Metrics { text: String::new(), root: label(&root.to_string_lossy()) };
+    write_coverage(&mut metrics, coverage);
+    metrics.text
+}
+
+fn last_success(before: &str) -> Option<String> {
+    let line = before.lines().find(|line| line.starts_with(LAST_SUCCESS))?;
+    let value = line.rsplit(' ').next()?;
+    value.parse::<i64>().is_ok().then(|| value.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+    use std::collections::BTreeMap;
+
+    /// The series of a file, each once, each announced; panics at what is no text format.
+    fn series(text: &str) -> BTreeMap<String, f64> {
+        let mut series = BTreeMap::new();
+        let mut announced = "";
+        for line in text.lines() {
+            if let Some(rest) = line.strip_prefix("# TYPE ") {
+                announced = rest.split(' ').next().unwrap();
+            } else if !line.starts_with("# HELP ") {
+                let (name, value) = line.rsplit_once(' ').unwrap();
+                assert_eq!(name.split('{').next(), Some(announced), "{line}");
+                assert!(
+                    name.ends_with('}') && series.insert(name.to_owned(), value.parse().unwrap()).is_none()
+                );
+            }
+        }
+        series
+    }
+
+    fn coverage() -> Option<CoverageNumbers> {
+        Some(CoverageNumbers { subjects: 9, overdue: 2, oldest_seconds: None })
+    }
+
+    #[test]
+    fn the_same_series_whatever_happened() {
+        let clean = sample::report(Vec::new());
+        let damaged = sample::report(Code::ALL.iter().map(|code| sample::finding(*code)).collect());
+        let (one, other) = (text(&clean, false, coverage(), "", 5), text(&damaged, false, coverage(), "", 5));
+        let (one, other) = (series(&one), series(&other));
+        assert_eq!(one.keys().collect::<Vec<_>>(), other.keys().collect::<Vec<_>>());
+        assert_eq!(one["containerd_fsck_outcome{root=\"/var/lib/containerd\",outcome=\"clean\"}"], 1.0);
+        assert_eq!(
+            other["containerd_fsck_findings{root=\"/var/lib/containerd\",code=\"blob-missing\"}"],
+            1.0
+        );
+        assert_eq!(other["containerd_fsck_must_not_start{root=\"/var/lib/containerd\"}"], 1.0);
+        assert!(one["containerd_fsck_coverage_age_seconds{root=\"/var/lib/containerd\"}"].is_infinite());
+    }
+
+    #[test]
+    fn the_last_success_is_kept() {
+        let clean = text(&sample::report(Vec::new()), false, None, "", 1000);
+        let damaged = sample::report(vec![sample::finding(Code::BlobMissing)]);
+        let later = text(&damaged, false, None, &clean, 2000);
+        let key = format!("{LAST_SUCCESS}{{root=\"/var/lib/containerd\"}}");
+        assert_eq!(series(&later)[&key], 1000.0);
+        assert_eq!(series(&text(&damaged, false, None, "noise\n\u{0}", 2000))[&key], 0.0);
+    }
+
+    /// The rules name no series that is not written, and no value of a label that there is not.
+    #[test]
+    fn the_alert_rules_are_about_what_is_written() {
+        let rules = include_str!("../../packaging/prometheus/containerd-fsck.rules.yml");
+        let written = text(&sample::report(Vec::new()), false, coverage(), "", 5);
+        let names: std::collections::BTreeSet<String> =
+            series(&written).into_keys().map(|key| key.split('{').next().unwrap().to_owned()).collect();
+        let expressions: Vec<&str> =
+            rules.lines().filter_map(|line| line.trim().strip_prefix("expr: ")).collect();
+        assert_eq!(expressions.len(), rules.matches("- alert: ").count());
+        for expression in expressions {
+            let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            let used: Vec<&str> = words.filter(|word| word.starts_with("containerd_fsck_")).collect();
+            assert!(!used.is_empty() && used.iter().all(|name| names.contains(*name)), "{expression}");
+            for value in expression.split('"').skip(1).step_by(2).flat_map(|values| values.split('|')) {
+                assert!(written.contains(&format!("=\"{value}\"")), "{value}: {expression}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_plugin_for_node_problem_detector_asks_what_we_answer() {
+        use clap::Parser as _;
+        let text = include_str!("../../packaging/node-problem-detector/containerd-fsck.json");
+        let config: serde_json::Value = serde_json::from_str(text).unwrap();
+        assert_eq!(config["pluginConfig"]["max_output_length"], super::super::npd::WIDTH);
+        let args = config["rules"][0]["args"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap());
+        crate::args::Cli::try_parse_from(["containerd-fsck"].into_iter().chain(args)).unwrap();
+    }
+
+    #[test]
+    fn names_are_escaped() {
+        let mut report = sample::report(Vec::new());
+        report.root = "/a\"b\\c\nd".into();
+        let text = text(&report, false, None, "", 1);
+        assert!(text.contains("{root=\"/a\\\"b\\\\c\\nd\"} "), "{text}");
+    }
+}
