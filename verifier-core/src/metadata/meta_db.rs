@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::value::{self, Labels, ValueError};
+use super::labels::Labels;
+use super::value::{self, ValueError};
 use super::{
     BlobRecord, ContainerRecord, ImageRecord, IngestRecord, LeaseRecord, SandboxRecord, SnapshotRecord,
 };

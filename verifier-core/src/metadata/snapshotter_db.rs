@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::labels::Labels;
 use super::meta_db::{InvalidValue, Metadata};
-use super::value::{self, Labels, Timestamp, ValueError};
+use super::value::{self, Timestamp, ValueError};
 use crate::bolt::Visitor;
 use crate::finding::Usage;
 

@@ -7,12 +7,8 @@
 //!          13..15: i16 big-endian, zone in minutes (-1: UTC)   15: seconds of the zone (version 2)   Go time.MarshalBinary
 //! ```
 
-use std::collections::BTreeMap;
-
+use super::labels::Labels;
 use crate::digest::Digest;
-
-/// Labels of a record, by key.
-pub type Labels = BTreeMap<String, String>;
 
 /// A value is not what containerd writes under that key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -142,7 +142,7 @@ impl Place<'_> {
             lowers: self.lowers(backend_key),
             flavour: self.driver.flavour(row.parent.is_empty()),
             usage: row.usage.filter(|_| row.kind == Kind::Committed),
-            remapped: MAPPINGS.iter().any(|label| row.labels.contains_key(*label)),
+            remapped: MAPPINGS.iter().any(|label| row.labels.contains_key(label)),
             layers: Vec::new(),
             reason: None,
         }
