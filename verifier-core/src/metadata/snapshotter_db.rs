@@ -76,7 +76,8 @@ struct Open {
 impl SnapshotterVisitor {
     /// What was read.
     #[must_use]
-    pub fn finish(self) -> Snapshots {
+    pub fn finish(mut self) -> Snapshots {
+        value::pack(&mut self.snapshots.by_key);
         self.snapshots
     }
 

@@ -7,6 +7,8 @@
 //!          13..15: i16 big-endian, zone in minutes (-1: UTC)   15: seconds of the zone (version 2)   Go time.MarshalBinary
 //! ```
 
+use std::collections::BTreeMap;
+
 use super::labels::Labels;
 use crate::digest::Digest;
 
@@ -188,6 +190,11 @@ pub(super) fn digest(value: &[u8]) -> Result<Digest, ValueError> {
 pub(super) fn label(labels: &mut Labels, key: &[u8], value: &[u8]) -> Result<(), ValueError> {
     labels.insert(text(key)?, text(value)?);
     Ok(())
+}
+
+/// Builds a large map anew: one that was filled in the order of its keys has nodes that are half empty.
+pub(super) fn pack<K: Ord, V>(map: &mut BTreeMap<K, V>) {
+    *map = std::mem::take(map).into_iter().collect();
 }
 
 #[cfg(test)]
