@@ -12,18 +12,15 @@ fn inflate(criterion: &mut Criterion) -> io::Result<()> {
     let text = benches::text(1, 32 << 20);
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     gzip.write_all(&text)?;
-    let blobs = [
-        ("gzip", Compression::Gzip, gzip.finish()?),
-        ("zstd", Compression::Zstd, zstd::encode_all(text.as_slice(), 3)?),
-    ];
+    let blobs = [("gzip", gzip.finish()?), ("zstd", zstd::encode_all(text.as_slice(), 3)?)];
     let mut group = criterion.benchmark_group("inflate");
     group.sample_size(20).throughput(Throughput::Bytes(text.len() as u64));
-    for (name, compression, blob) in &blobs {
+    for (name, blob) in &blobs {
         let mut out = vec![0; CHUNK];
         group.bench_function(*name, |bencher| {
             bencher.iter(|| {
                 let source = Source::new(blob, Some);
-                let mut decompressor = Decompressor::new(source, *compression).expect("memory does not fail");
+                let Ok(mut decompressor) = Decompressor::new(source, Compression::Sniffed) else { return };
                 let mut bytes = 0;
                 while let Ok(count) = decompressor.fill(&mut out)
                     && count > 0
@@ -39,7 +36,8 @@ fn inflate(criterion: &mut Criterion) -> io::Result<()> {
 }
 
 fn run(criterion: &mut Criterion) {
-    inflate(criterion).expect("nothing here can fail");
+    let done = inflate(criterion);
+    assert!(done.is_ok(), "{done:?}");
 }
 
 criterion_group!(benches, run);
