@@ -2,8 +2,6 @@
 
 use std::hint::black_box;
 use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use testdata::layers::{Entry, Layer};
@@ -16,42 +14,9 @@ use verifier_core::verify::tree::{CompareOptions, Flavour, LayerBlob, LayerCompa
 
 const FILES: usize = 2000;
 
-/// Text that packs about as well as a distribution's files: words of a small vocabulary.
-fn text(seed: usize, bytes: usize) -> Vec<u8> {
-    let mut state = seed as u64;
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        state >> 40
-    };
-    let mut text = Vec::with_capacity(bytes + 16);
-    while text.len() < bytes {
-        text.extend_from_slice(format!("{:x} ", next() % 5000).as_bytes());
-    }
-    text.truncate(bytes);
-    text
-}
-
-/// The files, and the folder that they make when they are unpacked.
-fn sample(tree: &Path) -> io::Result<Vec<u8>> {
-    let (uid, gid) = (rustix::process::geteuid().as_raw().into(), rustix::process::getegid().as_raw().into());
-    let mut layer = Layer::new();
-    for number in 0..FILES {
-        let name = format!("folder-{}/file-{number}", number / 50);
-        let entry = Entry::file(&name, text(number, number % 50 * 2000)).owner(uid, gid);
-        let path = tree.join(&name);
-        std::fs::create_dir_all(path.parent().unwrap_or(tree))?;
-        std::fs::write(&path, &entry.data)?;
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(entry.mode))?;
-        let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(entry.mtime.0.unsigned_abs());
-        std::fs::File::options().write(true).open(&path)?.set_modified(time)?;
-        layer.add(&entry);
-    }
-    Ok(layer.finish())
-}
-
 fn compare(criterion: &mut Criterion) -> io::Result<()> {
     let dir = tempfile::tempdir()?;
-    let tar = sample(dir.path())?;
+    let tar = benches::layer(dir.path(), FILES)?;
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     gzip.write_all(&tar)?;
     let blobs = [

@@ -121,16 +121,8 @@ fn hash_memory(buffer_bytes: usize, gigabytes: f64) -> f64 {
 
 fn write(path: &Path, mib: usize) -> io::Result<()> {
     let mut file = File::create_new(path)?;
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    for _ in 0..mib {
-        let mut bytes = Vec::with_capacity(1 << 20);
-        while bytes.len() < 1 << 20 {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            bytes.extend_from_slice(&state.to_le_bytes());
-        }
-        file.write_all(&bytes)?;
+    for number in 1..=mib {
+        file.write_all(&benches::noise(number as u64, 1 << 20))?;
     }
     file.sync_all()
 }

@@ -127,10 +127,10 @@ fn put_container(bucket: &mut Bucket, container: &ContainerRow) {
     bucket.put("snapshotter", &container.snapshotter);
     bucket.put("snapshotKey", &container.snapshot_key);
     bucket.put("sandboxid", &container.sandbox_id);
-    bucket.put(
-        "spec",
-        any("types.containerd.io/opencontainers/runtime-spec/1/Spec", br#"{"ociVersion":"1.2.1"}"#),
-    );
+    let mut spec = br#"{"ociVersion":"1.2.1"}"#.to_vec();
+    // JSON may end in any number of blanks.
+    spec.resize(spec.len().max(container.spec_bytes), b' ');
+    bucket.put("spec", any("types.containerd.io/opencontainers/runtime-spec/1/Spec", &spec));
     let runtime = bucket.bucket("runtime");
     runtime.put("name", "io.containerd.runc.v2");
     runtime.put("options", any("containerd.runc.v1.Options", b""));

@@ -20,6 +20,7 @@ mod layer;
 mod meta_db;
 mod model;
 mod sample;
+mod scale;
 mod snapshotter_db;
 mod time;
 mod tree;
@@ -35,6 +36,7 @@ pub use model::{
     Namespace, SandboxRow, Snapshot, SnapshotRow, SnapshotRows, Snapshotter, StoreBuilder,
 };
 pub use sample::{Sample, sample};
+pub use scale::Scale;
 pub(crate) use snapshotter_db::parents_key;
 pub use time::Time;
 pub use tree::{Usage, usage};

@@ -114,6 +114,8 @@ pub struct ContainerRow {
     pub snapshot_key: String,
     /// The sandbox it belongs to, if any.
     pub sandbox_id: String,
+    /// How long its OCI spec is at least.
+    pub spec_bytes: usize,
     /// Labels.
     pub labels: Labels,
 }

@@ -236,7 +236,7 @@ fn add_containers(store: &mut StoreBuilder, app: &Image, tool: &Image) {
         snapshotter: "overlayfs".into(),
         snapshot_key: Sample::WORK.into(),
         sandbox_id: "pod".into(),
-        labels: Labels::new(),
+        ..ContainerRow::default()
     };
     let pod = SandboxRow { sandboxer: "podsandbox".into(), labels: Labels::new() };
     let cri = store.namespace("k8s.io");

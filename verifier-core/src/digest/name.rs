@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// A digest's algorithm.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,11 +57,11 @@ impl FromStr for Algorithm {
     }
 }
 
-/// The name of some content: what its bytes must hash to.
+/// The name of some content: what its bytes must hash to. Copies share their memory: a blob's name is in many lists.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest {
     algorithm: Algorithm,
-    encoded: Box<str>,
+    encoded: Arc<str>,
 }
 
 impl Digest {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::value::{self, Labels, Timestamp, ValueError};
+use super::labels::Labels;
+use super::value::{self, Timestamp, ValueError};
 
 /// A container, running or not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! `content/blob/<digest>` and `content/ingests/<ref>`.
 
-use super::value::{self, Labels, Timestamp, ValueError};
+use super::labels::Labels;
+use super::value::{self, Timestamp, ValueError};
 use crate::digest::Digest;
 
 /// The label of a layer's blob that tells its DiffID (core/diff: `containerd.io/uncompressed`).

@@ -1,6 +1,7 @@
 //! `images/<name>`.
 
-use super::value::{self, Labels, Timestamp, ValueError};
+use super::labels::Labels;
+use super::value::{self, Timestamp, ValueError};
 use crate::digest::Digest;
 
 /// An image record: a name and the descriptor it points to.

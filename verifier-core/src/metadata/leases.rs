@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::value::{self, Labels, Timestamp, ValueError};
+use super::labels::Labels;
+use super::value::{self, Timestamp, ValueError};
 use crate::digest::Digest;
 
 /// A lease: what the collector must keep although nothing else names it.

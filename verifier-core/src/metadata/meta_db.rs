@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::value::{self, Labels, ValueError};
+use super::labels::Labels;
+use super::value::{self, ValueError};
 use super::{
     BlobRecord, ContainerRecord, ImageRecord, IngestRecord, LeaseRecord, SandboxRecord, SnapshotRecord,
 };
@@ -146,7 +147,11 @@ pub struct MetadataVisitor {
 impl MetadataVisitor {
     /// What was read.
     #[must_use]
-    pub fn finish(self) -> Metadata {
+    pub fn finish(mut self) -> Metadata {
+        for namespace in self.metadata.namespaces.values_mut() {
+            value::pack(&mut namespace.blobs);
+            namespace.snapshots.values_mut().for_each(value::pack);
+        }
         self.metadata
     }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::value::{self, Labels, Timestamp, ValueError};
+use super::labels::Labels;
+use super::value::{self, Timestamp, ValueError};
 
 /// What a namespace knows of a snapshot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

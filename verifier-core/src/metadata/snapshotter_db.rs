@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::labels::Labels;
 use super::meta_db::{InvalidValue, Metadata};
-use super::value::{self, Labels, Timestamp, ValueError};
+use super::value::{self, Timestamp, ValueError};
 use crate::bolt::Visitor;
 use crate::finding::Usage;
 
@@ -75,7 +76,8 @@ struct Open {
 impl SnapshotterVisitor {
     /// What was read.
     #[must_use]
-    pub fn finish(self) -> Snapshots {
+    pub fn finish(mut self) -> Snapshots {
+        value::pack(&mut self.snapshots.by_key);
         self.snapshots
     }
 

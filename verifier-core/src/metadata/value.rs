@@ -9,10 +9,8 @@
 
 use std::collections::BTreeMap;
 
+use super::labels::Labels;
 use crate::digest::Digest;
-
-/// Labels of a record, by key.
-pub type Labels = BTreeMap<String, String>;
 
 /// A value is not what containerd writes under that key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -193,6 +191,11 @@ pub(super) fn digest(value: &[u8]) -> Result<Digest, ValueError> {
 pub(super) fn label(labels: &mut Labels, key: &[u8], value: &[u8]) -> Result<(), ValueError> {
     labels.insert(text(key)?, text(value)?);
     Ok(())
+}
+
+/// Builds a large map anew: one that was filled in the order of its keys has nodes that are half empty.
+pub(super) fn pack<K: Ord, V>(map: &mut BTreeMap<K, V>) {
+    *map = std::mem::take(map).into_iter().collect();
 }
 
 #[cfg(test)]

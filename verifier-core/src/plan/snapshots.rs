@@ -154,7 +154,7 @@ impl Place<'_> {
             lowers: self.lowers(backend_key),
             flavour: self.driver.flavour(row.parent.is_empty()),
             usage: row.usage.filter(|_| row.kind == Kind::Committed),
-            remapped: MAPPINGS.iter().any(|label| row.labels.contains_key(*label)),
+            remapped: MAPPINGS.iter().any(|label| row.labels.contains_key(label)),
             layers: Vec::new(),
             reason: None,
             depth: Depth::default(),
@@ -182,7 +182,7 @@ impl Place<'_> {
     fn layers(&self, task: &SnapshotTask, stacks: &mut Stacks<'_>) -> Result<Vec<LayerSource>, Reason> {
         let mut chain = task.chain_id.clone().ok_or(Reason::NoLayer)?;
         let mut keys = self.keys_below(&task.backend_key).ok_or(Reason::LowerMissing)?.into_iter();
-        let mut layers = Vec::new();
+        let mut layers = Vec::with_capacity(1);
         loop {
             let parent = keys.next().map(|key| chain_of(key).ok_or(Reason::NoLayer)).transpose()?;
             let layer = stacks.layer(&chain, parent.as_ref()).ok_or(Reason::NoLayer)?;

@@ -1,6 +1,6 @@
 //! The documents that image records lead to: indexes, manifests and configs.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 
 use crate::content::BlobFile;
@@ -79,14 +79,14 @@ pub struct Documents {
     pub facts: BTreeMap<Digest, DocumentFact>,
     /// What each blob is to those who name it.
     pub roles: BTreeMap<Digest, Role>,
-    /// Who names a blob: digests of documents.
-    pub parents: BTreeMap<Digest, BTreeSet<Digest>>,
+    /// Who names a blob: digests of documents, sorted. A list, because most have one, and a set takes ten times its memory.
+    pub parents: BTreeMap<Digest, Vec<Digest>>,
     /// The stacks of layers that the images are made of.
     pub chains: BTreeMap<ChainId, LayerOfChain>,
     /// Manifests whose layers containerd unpacks, with the stack that each ends in.
     pub tops: BTreeMap<Digest, ChainId>,
-    /// The places of a layer's blob in those stacks.
-    pub places: BTreeMap<Digest, BTreeSet<ChainId>>,
+    /// The places of a layer's blob in those stacks, sorted.
+    pub places: BTreeMap<Digest, Vec<ChainId>>,
 }
 
 impl Documents {
@@ -113,7 +113,7 @@ impl Documents {
             };
             let fact = DocumentFact { kind, state };
             for child in fact.document().into_iter().flat_map(children) {
-                documents.parents.entry(child.digest.clone()).or_default().insert(digest.clone());
+                insert(documents.parents.entry(child.digest.clone()).or_default(), &digest);
                 queue.push_back((child.digest.clone(), child.media_type.clone(), level + 1));
             }
             documents.facts.insert(digest, fact);
@@ -141,7 +141,7 @@ impl Documents {
     fn find_chains(&mut self) {
         let mut chains: BTreeMap<ChainId, LayerOfChain> = BTreeMap::new();
         let mut tops = BTreeMap::new();
-        let mut places: BTreeMap<Digest, BTreeSet<ChainId>> = BTreeMap::new();
+        let mut places: BTreeMap<Digest, Vec<ChainId>> = BTreeMap::new();
         for (digest, fact) in &self.facts {
             let Some(Document::Manifest(manifest)) = fact.document() else { continue };
             let Some(config) = self.config(digest) else { continue };
@@ -162,9 +162,10 @@ impl Documents {
                     blobs: Vec::new(),
                 });
                 if !entry.blobs.contains(layer) {
+                    entry.blobs.reserve_exact(1);
                     entry.blobs.push(layer.clone());
                 }
-                places.entry(layer.digest.clone()).or_default().insert(chain_id.clone());
+                insert(places.entry(layer.digest.clone()).or_default(), &chain_id);
                 parent = Some(chain_id);
             }
             if let Some(top) = parent {
@@ -172,6 +173,16 @@ impl Documents {
             }
         }
         (self.chains, self.tops, self.places) = (chains, tops, places);
+    }
+}
+
+/// Adds `item` to a sorted list, once.
+fn insert<T: Ord + Clone>(list: &mut Vec<T>, item: &T) {
+    if let Err(at) = list.binary_search(item) {
+        if list.is_empty() {
+            list.reserve_exact(1);
+        }
+        list.insert(at, item.clone());
     }
 }
 

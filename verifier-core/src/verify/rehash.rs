@@ -63,6 +63,11 @@ impl<'a> Feed for Worker<'a> {
     }
 
     fn done(&mut self, digest: &'a Digest, hashed: Hashed) {
+        // Almost all are right: then the name that is there already will do.
+        let hashed = match hashed {
+            Ok(Some((actual, bytes))) if actual == *digest => Ok(Some((digest.clone(), bytes))),
+            other => other,
+        };
         if let Ok(mut done) = self.0.done.lock() {
             done.insert(digest.clone(), hashed);
         }

@@ -29,7 +29,7 @@ impl<'a> Held<'a> {
         let mut held = Held { inventory, leased_blobs: BTreeMap::new(), leased_snapshots: BTreeMap::new() };
         for (namespace, records) in &held.inventory.metadata().namespaces {
             for (id, lease) in &records.leases {
-                let end = lease.labels.get(EXPIRE).and_then(|text| Timestamp::parse(text));
+                let end = lease.labels.get(EXPIRE).and_then(Timestamp::parse);
                 if end.is_some_and(|end| end < inventory.began) || id.starts_with(LEASE_PREFIX) {
                     continue;
                 }

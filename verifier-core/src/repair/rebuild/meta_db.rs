@@ -320,7 +320,7 @@ impl<'f> Planner<'f> {
             edits.put(bucket, "parent", parent);
             edits.put(["v1", namespace, "snapshots", snapshotter, parent, "children"], key, "");
         }
-        for (label, value) in &row.labels {
+        for (label, value) in row.labels.iter() {
             edits.put(bucket.into_iter().chain(["labels"]), label, value);
         }
         let container =

@@ -131,7 +131,7 @@ impl SnapshotterPlan {
             if record
                 .labels
                 .get(&label)
-                .is_some_and(|chain| !of.contains_key(chain) || gone.contains(chain.as_str()))
+                .is_some_and(|chain| !of.contains_key(chain) || gone.contains(chain))
             {
                 let name = digest.to_string();
                 self.records.delete(["v1", namespace, "content", "blob", &name, "labels"], &label);

@@ -53,8 +53,7 @@ impl Cross<'_> {
             _ => None,
         };
         let is_config = self.inventory.documents.roles.get(digest) == Some(&Role::Config);
-        let labels = record.labels.iter().map(|(label, value)| (label.as_str(), value.as_str()));
-        let wrong = labels.filter_map(|(label, value)| {
+        let wrong = record.labels.iter().filter_map(|(label, value)| {
             if label == UNCOMPRESSED {
                 return value.parse::<Digest>().is_err().then_some(Wrong { label, value, expected: None });
             }

@@ -20,7 +20,7 @@ impl Cross<'_> {
                 let ended = expires
                     .filter(|text| Timestamp::parse(text).is_some_and(|time| time < self.inventory.began));
                 let kind = match ended {
-                    Some(expired) => Some(FindingKind::LeaseExpired { expired: expired.clone() }),
+                    Some(expired) => Some(FindingKind::LeaseExpired { expired: expired.to_owned() }),
                     None => self.missing(lease, records),
                 };
                 if let Some(kind) = kind {

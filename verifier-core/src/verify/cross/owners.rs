@@ -118,7 +118,7 @@ fn labels(records: &Namespace) -> impl Iterator<Item = &Labels> {
 fn referred(labels: &Labels) -> impl Iterator<Item = (&str, &str)> {
     labels.iter().filter_map(|(label, key)| {
         let snapshotter = label.strip_prefix("containerd.io/gc.ref.snapshot.")?;
-        Some((snapshotter.split('/').next().unwrap_or_default(), key.as_str()))
+        Some((snapshotter.split('/').next().unwrap_or_default(), key))
     })
 }
 

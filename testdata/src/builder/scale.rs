@@ -1,0 +1,174 @@
+//! Healthy stores of a size that no node should have, and one of a size that most have.
+//!
+//! Contents are small and all different: what is to be large is the number of rows and names.
+
+use std::io;
+
+use super::image::{Form, ImageSpec, Platform};
+use super::layer::{Compression, Layer, PackedLayer, file, folder};
+use super::model::{ContainerRow, Kind, Labels, StoreBuilder};
+use super::{Time, sha256};
+
+const NAMESPACE: &str = "k8s.io";
+
+/// Which of the stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scale {
+    /// 100,000 blobs that nothing but a label keeps, in images' stead.
+    Blobs,
+    /// 20,000 committed snapshots: images of five layers on 40 bases.
+    Snapshots,
+    /// A meta.db of 200 MB: 10,000 containers with the specs that they have in a cluster, 20,000 blobs with labels.
+    MetaDb,
+    /// A manifest with 500 layers, unpacked.
+    Layers,
+    /// A layer with 500,000 entries, unpacked.
+    Entries,
+    /// 100 images of five layers, 200 files to the layer: a node.
+    Node,
+}
+
+impl Scale {
+    /// All of them.
+    pub const ALL: [Scale; 6] =
+        [Scale::Blobs, Scale::Snapshots, Scale::MetaDb, Scale::Layers, Scale::Entries, Scale::Node];
+
+    /// As it is called on a command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Scale::Blobs => "blobs",
+            Scale::Snapshots => "snapshots",
+            Scale::MetaDb => "meta-db",
+            Scale::Layers => "layers",
+            Scale::Entries => "entries",
+            Scale::Node => "node",
+        }
+    }
+
+    /// The rows of the whole store.
+    #[must_use]
+    pub fn rows(self) -> usize {
+        match self {
+            Scale::Blobs => 100_000,
+            Scale::Snapshots => 20_000,
+            Scale::MetaDb => 30_000,
+            Scale::Layers => 500,
+            Scale::Entries => 500_000,
+            Scale::Node => 500,
+        }
+    }
+
+    /// The store with about so many rows.
+    ///
+    /// # Errors
+    /// Never, in practice.
+    pub fn build(self, rows: usize) -> io::Result<StoreBuilder> {
+        let mut store = StoreBuilder::default();
+        match self {
+            Scale::Blobs => add_blobs(&mut store, rows),
+            Scale::Snapshots => add_images(&mut store, rows / 5, 1)?,
+            Scale::MetaDb => {
+                add_blobs(&mut store, rows * 2 / 3);
+                add_containers(&mut store, rows / 3);
+            }
+            Scale::Layers => {
+                let layers: Vec<_> = (0..rows).map(|number| layer(number, 2)).collect::<io::Result<_>>()?;
+                add_image(&mut store, 0, &layers)?;
+            }
+            Scale::Entries => add_image(&mut store, 0, &[large_layer(rows)?])?,
+            Scale::Node => add_images(&mut store, rows / 5, 200)?,
+        }
+        Ok(store)
+    }
+}
+
+/// Blobs as an image's are, by their labels, that a root label keeps.
+fn add_blobs(store: &mut StoreBuilder, count: usize) {
+    for number in 0..count {
+        let bytes = format!("the bytes of blob {number}");
+        let digest = sha256(bytes.as_bytes());
+        let labels = Labels::from([
+            ("containerd.io/gc.root".into(), Time::BUILT.to_text()),
+            (
+                "containerd.io/distribution.source.registry.example".into(),
+                format!("team-{}/service", number % 97),
+            ),
+        ]);
+        store.add_blob(NAMESPACE, &digest, bytes.as_bytes(), labels);
+    }
+}
+
+/// Images of five layers; the lowest of each is one of a few.
+fn add_images(store: &mut StoreBuilder, count: usize, files: usize) -> io::Result<()> {
+    let bases: Vec<_> =
+        (0..count.div_ceil(100)).map(|number| layer(number, files)).collect::<io::Result<_>>()?;
+    for number in 0..count {
+        let own = (0..4).map(|at| layer(1_000_000 + number * 4 + at, files));
+        let base = bases.get(number % bases.len()).cloned().into_iter().map(Ok);
+        let layers: Vec<PackedLayer> = base.chain(own).collect::<io::Result<_>>()?;
+        add_image(store, number, &layers)?;
+    }
+    Ok(())
+}
+
+fn add_image(store: &mut StoreBuilder, number: usize, layers: &[PackedLayer]) -> io::Result<()> {
+    let image = store.add_image(&ImageSpec {
+        namespace: NAMESPACE,
+        repository: &format!("service-{number}"),
+        layers,
+        form: Form::Oci,
+        platform: Platform::LINUX_AMD64,
+        unpack: &["overlayfs"],
+    })?;
+    store.add_name(
+        NAMESPACE,
+        &format!("registry.example/service-{number}:1"),
+        &image.manifest,
+        Labels::new(),
+    );
+    Ok(())
+}
+
+/// Containers with a snapshot each, and a spec of 19 KB, as a pod with mounts, variables and a seccomp profile has.
+fn add_containers(store: &mut StoreBuilder, count: usize) {
+    for number in 0..count {
+        let id = sha256(format!("container {number}").as_bytes()).split_off("sha256:".len());
+        store.add_snapshot(NAMESPACE, "overlayfs", &id, Kind::Active, None, &[]);
+        let row = ContainerRow {
+            image: format!("registry.example/service-{}:1", number % 100),
+            snapshotter: "overlayfs".into(),
+            snapshot_key: id.clone(),
+            labels: Labels::from([("io.cri-containerd.kind".into(), "container".into())]),
+            spec_bytes: 19_000,
+            ..ContainerRow::default()
+        };
+        store.namespace(NAMESPACE).containers.insert(id, row);
+    }
+}
+
+/// A layer like no other, with `files` small files.
+fn layer(number: usize, files: usize) -> io::Result<PackedLayer> {
+    let top = format!("srv-{number}");
+    let mut entries = vec![folder(&top)];
+    for at in 0..files {
+        entries.push(file(
+            &format!("{top}/file-{at}"),
+            format!("file {at} of layer {number}\n").repeat(1 + at % 90),
+        ));
+    }
+    Layer::new(entries).pack()
+}
+
+/// Empty files, fifty to a folder, with names as packages have them.
+fn large_layer(count: usize) -> io::Result<PackedLayer> {
+    let mut entries = vec![folder("usr"), folder("usr/share")];
+    for number in 0..count {
+        let package = format!("usr/share/package-{}", number / 50);
+        if number % 50 == 0 {
+            entries.push(folder(&package));
+        }
+        entries.push(file(&format!("{package}/message-{number}.mo"), ""));
+    }
+    Layer::new(entries).compression(Compression::Zstd).pack()
+}
