@@ -6,13 +6,15 @@ use std::path::Path;
 
 use verifier_core::event::Interrupt;
 use verifier_core::finding::Subject;
-use verifier_core::repair::apply::{Applied, ApplyError, LockedRows, Progress as Steps, apply};
+use verifier_core::live::Live;
+use verifier_core::repair::apply::{Applied, ApplyError, LockedRows, NoRows, Progress as Steps, Rows, apply};
 use verifier_core::repair::disk::{Disk, StepGate};
-use verifier_core::repair::locked::{LockError, LockedStore};
-use verifier_core::repair::plan::{Action, RepairPlan};
+use verifier_core::repair::locked::{LockError, LockedStore, only_one};
+use verifier_core::repair::plan::{Action, RepairPlan, Verb};
 use verifier_core::repair::source::{Available, Source};
-use verifier_core::repair::{Retention, retain, wanted};
+use verifier_core::repair::{LiveRows, Retention, retain, wanted};
 use verifier_core::report::{Mode, Report};
+use verifier_core::sweep::backups;
 use verifier_core::{CheckOptions, Checked, Store, look};
 
 use super::check::{explain_check_error, the_one_root};
@@ -20,7 +22,7 @@ use super::output::{complain, print};
 use crate::args::{Color, Format, RepairArgs};
 use crate::exit::Status;
 use crate::render::repair::{Outcome, Repaired, write_human, write_json};
-use crate::render::{Progress, Style, escape};
+use crate::render::{Progress, Style, escape, escape_path};
 
 /// Repairs what `args` say, and prints the plan and what came of it.
 pub(super) fn run(args: &RepairArgs, color: Color) -> Status {
@@ -118,6 +120,28 @@ impl Job<'_> {
         looked.map_err(|error| explain_check_error(&error))
     }
 
+    /// The newest copy of meta.db that a sweep kept and that can be read.
+    fn backup(&self) -> Option<Vec<u8>> {
+        let kept = backups::list(&self.args.at_risk.state.of(self.store.root()), "meta");
+        kept.iter().find_map(|backup| backups::open(backup).ok())
+    }
+
+    /// containerd's API, where the plan needs it.
+    fn connect(&self, plan: &RepairPlan) -> Result<Option<Live>, Status> {
+        let needs = |action: &Action| matches!(action.kind.verb(), Verb::Evict | Verb::Replace);
+        if !plan.actions.iter().any(needs) {
+            return Ok(None);
+        }
+        Live::connect(&self.args.address).map(Some).map_err(|error| {
+            let address = escape_path(&self.args.address);
+            complain(format_args!(
+                "{address}: {} (--address names another socket)",
+                escape(error.to_string())
+            ));
+            Status::INCOMPLETE
+        })
+    }
+
     /// Does what the plan says, and checks again what was touched.
     fn carry_out(
         &self,
@@ -132,13 +156,23 @@ impl Job<'_> {
         };
         retain(self.disk, Retention::default()).map_err(fail)?;
         let mut told = Told { quiet: self.args.quiet, of: plan.actions.len() };
-        let Some(locked) = locked else {
-            complain("containerd holds the store");
-            return Err(Status::INCOMPLETE);
+        let mut run = |rows: &mut dyn Rows| {
+            apply(plan, checked, self.disk, rows, sources, &mut told, &self.interrupt).map_err(fail)
         };
-        let mut rows = LockedRows::new(locked, checked);
-        let applied =
-            apply(plan, checked, self.disk, &mut rows, sources, &mut told, &self.interrupt).map_err(fail)?;
+        let applied = match locked {
+            Some(locked) => run(&mut LockedRows::new(locked, checked).backup(self.backup()))?,
+            None => {
+                let _alone = only_one(self.disk).map_err(|error| {
+                    complain(escape(error.to_string()));
+                    Status::INCOMPLETE
+                })?;
+                let live = self.connect(plan)?;
+                match &live {
+                    Some(live) => run(&mut LiveRows::new(live, checked, plan))?,
+                    None => run(&mut NoRows)?,
+                }
+            }
+        };
         let after = self.look(Some(&plan.subjects()))?;
         Ok((applied, after.report))
     }

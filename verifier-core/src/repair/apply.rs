@@ -51,6 +51,13 @@ pub enum ApplyError {
     /// A database could not be rebuilt.
     #[error(transparent)]
     Rebuild(#[from] RebuildError),
+    /// containerd's API refused, or could not be reached.
+    #[cfg(feature = "live")]
+    #[error(transparent)]
+    Api(#[from] crate::live::LiveError),
+    /// It is in use, or not what it should be: what and why.
+    #[error("{0}")]
+    Live(String),
     /// The system refused.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -108,7 +115,7 @@ pub trait Rows {
 pub struct LockedRows<'a> {
     locked: &'a LockedStore<'a>,
     checked: &'a Checked,
-    backup: Option<std::fs::File>,
+    backup: Option<Vec<u8>>,
     /// What is on disk, verified: read when the first database is rebuilt.
     found: Option<Found>,
     rebuilt: Vec<Rebuilt>,
@@ -123,7 +130,7 @@ impl<'a> LockedRows<'a> {
 
     /// With a consistent copy of meta.db from an earlier time, for when nothing is left of it.
     #[must_use]
-    pub fn backup(mut self, backup: Option<std::fs::File>) -> Self {
+    pub fn backup(mut self, backup: Option<Vec<u8>>) -> Self {
         self.backup = backup;
         self
     }
@@ -157,9 +164,40 @@ impl Rows for LockedRows<'_> {
         let inventory = &self.checked.inventory;
         let read = || Found::read(run.disk().root(), inventory, 0, &Unobserved, &Interrupt::default());
         let found = self.found.get_or_insert_with(read);
-        let backup = self.backup.as_ref().map(|file| file as &dyn ReadAt);
+        let backup = self.backup.as_ref().map(|bytes| bytes as &dyn ReadAt);
         self.rebuilt.push(rebuild(run, self.locked, inventory, found, database, backup)?);
         Ok(())
+    }
+
+    fn finish(&mut self, _run: &mut Run<'_>) -> Result<(), ApplyError> {
+        Ok(())
+    }
+}
+
+/// Changes no metadata: for plans that need none.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoRows;
+
+impl Rows for NoRows {
+    fn evict_blob(&mut self, _run: &mut Run<'_>, _digest: &Digest) -> Result<(), ApplyError> {
+        Err(ApplyError::MustBeStopped)
+    }
+
+    fn evict_snapshots(
+        &mut self,
+        _run: &mut Run<'_>,
+        _snapshots: &[SnapshotName],
+        _blobs: &[Digest],
+    ) -> Result<(), ApplyError> {
+        Err(ApplyError::MustBeStopped)
+    }
+
+    fn forget_image(&mut self, _run: &mut Run<'_>, _namespace: &str, _name: &str) -> Result<(), ApplyError> {
+        Err(ApplyError::MustBeStopped)
+    }
+
+    fn rebuild(&mut self, _run: &mut Run<'_>, _database: &Path) -> Result<(), ApplyError> {
+        Err(ApplyError::MustBeStopped)
     }
 
     fn finish(&mut self, _run: &mut Run<'_>) -> Result<(), ApplyError> {

@@ -52,6 +52,8 @@ pub(super) enum Line {
     Rows { database: RawPath, txid: u64, inverse: Edits },
     /// The database is made anew, up to transaction `txid`; item `item` is a copy of it as it was just before.
     Rebuilt { item: u64, database: RawPath, txid: u64 },
+    /// This is asked of a running containerd.
+    Live { act: serde_json::Value },
     /// All was done.
     End { outcome: String },
 }

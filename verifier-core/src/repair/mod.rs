@@ -4,6 +4,8 @@ pub mod apply;
 pub mod disk;
 mod evict;
 mod journal;
+#[cfg(feature = "live")]
+mod live_rows;
 pub mod locked;
 pub mod mounted;
 pub mod plan;
@@ -18,6 +20,8 @@ pub mod source;
 mod tests;
 mod undo;
 
+#[cfg(feature = "live")]
+pub use live_rows::LiveRows;
 pub use purge::{KeptRun, Retention, purge, retain, runs};
 pub use replace::{ReplaceError, replace};
 pub use run::{Change, Put, Run};

@@ -124,6 +124,7 @@ impl Undoing<'_> {
             | Line::Backup { .. }
             | Line::Rows { .. }
             | Line::Rebuilt { .. }
+            | Line::Live { .. }
             | Line::End { .. } => return Ok(Step::NotMade),
         };
         step.map_err(|why| (path.clone(), why))

@@ -151,7 +151,7 @@ impl Planner<'_> {
             | Code::IngestStale
             | Code::SnapshotFolderUnreferenced => self.waste(finding, draft),
             Code::MetadataUnusable | Code::SnapshotterDatabaseUnusable | Code::BoltPageInvalid => {
-                rebuild(finding, draft)
+                self.rebuild(finding, draft)
             }
             Code::BlobUnreferenced | Code::BoltMetaInvalid | Code::LabelWrong => Err(Why::HealsItself),
             Code::ManifestUnparsable | Code::LayerDiffIdMismatch | Code::LayerInvalid => Err(Why::MadeWrong),
@@ -159,6 +159,15 @@ impl Planner<'_> {
             Code::ContainerSnapshotMissing => Err(Why::ByHand),
             _ => Err(Why::ByHand),
         }
+    }
+}
+
+impl Planner<'_> {
+    fn rebuild(&self, finding: &Finding, draft: &mut Draft) -> Result<(), Why> {
+        if self.mode == Mode::Live {
+            return Err(Why::Live);
+        }
+        rebuild(finding, draft)
     }
 }
 
