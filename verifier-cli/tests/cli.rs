@@ -8,6 +8,7 @@ mod cli {
     mod damages;
     mod demo;
     mod explain;
+    mod repair;
     mod roots;
     mod signals;
     mod streams;

@@ -4,6 +4,7 @@
 
 mod real {
     pub(crate) mod blobs;
+    pub(crate) mod repair;
     pub(crate) mod snapshots;
     pub(crate) mod support;
 }

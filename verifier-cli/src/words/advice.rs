@@ -1,18 +1,43 @@
 //! What to do about a finding.
 
-use verifier_core::finding::{Finding, FindingKind, Role, Subject, TreeDamage};
+use verifier_core::finding::{Code, Finding, FindingKind, Role, Subject, TreeDamage};
 
 /// What to do now.
 pub(crate) fn advice(finding: &Finding) -> String {
-    match repair_command(finding) {
-        Some(command) => format!("Run: {command}"),
-        None => by_hand(&finding.kind, &finding.subject).into(),
+    let by_hand = by_hand(&finding.kind, &finding.subject);
+    match repair_command(finding.code()) {
+        Some(command) => {
+            format!("Run '{command}': it shows what it would do, and does it with --yes. {by_hand}")
+        }
+        None => by_hand.into(),
     }
 }
 
-/// The command that repairs it, once there is one: the only place that names it.
-fn repair_command(_finding: &Finding) -> Option<String> {
-    None
+/// The command that repairs it, where one does: the only place that names it.
+fn repair_command(code: Code) -> Option<&'static str> {
+    match code {
+        Code::BlobMissing
+        | Code::BlobDigestMismatch
+        | Code::BlobSizeMismatch
+        | Code::BlobNotRegular
+        | Code::BlobUnreferencedCorrupt
+        | Code::BlobNameInvalid
+        | Code::ImageTargetMissing
+        | Code::ImageConfigMissing
+        | Code::IngestStale
+        | Code::MetadataUnusable
+        | Code::SnapshotterDatabaseUnusable
+        | Code::BoltPageInvalid
+        | Code::SnapshotFolderMissing
+        | Code::SnapshotUsageDiffers
+        | Code::SnapshotDiffers
+        | Code::SnapshotRowMissing
+        | Code::SnapshotParentMissing
+        | Code::SnapshotParentDiffers
+        | Code::SnapshotChainWrong
+        | Code::SnapshotIdShared => Some("containerd-fsck repair"),
+        _ => None,
+    }
 }
 
 fn by_hand(kind: &FindingKind, subject: &Subject) -> &'static str {
