@@ -210,14 +210,18 @@ fn a_namespace_that_no_header_can_carry_is_refused() {
 /// What a server that is no containerd does with a connection.
 type Server = fn(UnixStream);
 
-/// Connects to such a server with limits of half a second.
-fn connect_to(serve: Server) -> LiveError {
+/// Long enough for an answer on a machine that is busy.
+const PATIENT: Duration = Duration::from_secs(60);
+const IMPATIENT: Duration = Duration::from_millis(500);
+
+/// Connects to such a server.
+fn connect_to(limit: Duration, serve: Server) -> LiveError {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("sock");
     let listener = UnixListener::bind(&socket).unwrap();
     // It ends with the test's process, or when the client hangs up.
     std::thread::spawn(move || listener.incoming().flatten().for_each(serve));
-    Live::connect_with(&socket, Limits::all(Duration::from_millis(500))).unwrap_err()
+    Live::connect_with(&socket, Limits::all(limit)).unwrap_err()
 }
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
@@ -241,7 +245,7 @@ fn swallow(mut stream: UnixStream) {
 
 #[test]
 fn a_server_that_says_nothing_is_waited_for_no_longer_than_asked() {
-    let why = connect_to(swallow);
+    let why = connect_to(IMPATIENT, swallow);
     assert!(matches!(why, LiveError::Timeout { .. }), "{why:?}");
 }
 
@@ -255,14 +259,14 @@ fn a_server_that_hangs_up_or_talks_otherwise_is_an_error() {
             swallow(stream);
         },
     ] {
-        let why = connect_to(serve);
+        let why = connect_to(PATIENT, serve);
         assert!(matches!(why, LiveError::Refused { .. } | LiveError::Connect { .. }), "{why:?}");
     }
 }
 
 #[test]
 fn a_server_that_stops_within_an_answer_is_waited_for_no_longer_than_asked() {
-    let why = connect_to(|mut stream| {
+    let why = connect_to(IMPATIENT, |mut stream| {
         stream.write_all(&http2_answer()).ok();
         swallow(stream);
     });
@@ -271,7 +275,7 @@ fn a_server_that_stops_within_an_answer_is_waited_for_no_longer_than_asked() {
 
 #[test]
 fn a_message_that_claims_to_be_huge_is_not_waited_for() {
-    let why = connect_to(|mut stream| {
+    let why = connect_to(PATIENT, |mut stream| {
         let message = [0, 0xff, 0xff, 0xff, 0xff, 1, 2, 3];
         stream.write_all(&[http2_answer(), frame(0, 0, 1, &message)].concat()).ok();
         swallow(stream);
@@ -281,7 +285,7 @@ fn a_message_that_claims_to_be_huge_is_not_waited_for() {
 
 #[test]
 fn a_message_that_is_no_protobuf_is_an_error() {
-    let why = connect_to(|mut stream| {
+    let why = connect_to(PATIENT, |mut stream| {
         let message = [0, 0, 0, 0, 3, 0xff, 0xff, 0xff];
         stream.write_all(&[http2_answer(), frame(0, 1, 1, &message)].concat()).ok();
         swallow(stream);

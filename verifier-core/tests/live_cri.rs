@@ -92,11 +92,11 @@ fn an_image_whose_config_was_put_back_is_woken() {
         let cri = Cri::new(&node.containerd);
         assert!(!cri.has_image(&name), "the bytes alone are not noticed");
         let mut acts = 0;
-        let mut journal = |_: &_| {
+        let journal = |_: &_| {
             acts += 1;
             Ok(())
         };
-        let mut store = LiveStore::new(&live, "test", &mut journal);
+        let mut store = LiveStore::new(&live, "test", journal);
         let mut names = store.names_of(NAMESPACE, &[manifest]).unwrap();
         assert_eq!(names.len(), 3, "{names:?}");
         names.push("nobody".to_owned());
@@ -107,6 +107,7 @@ fn an_image_whose_config_was_put_back_is_woken() {
             start(&cri, "healed", &name);
         });
         assert_eq!(pulled, [""; 0]);
+        drop(store);
         assert_eq!(acts, 3);
         assert_eq!(running(&node), 4, "two pods of two containers");
     }
@@ -134,8 +135,8 @@ fn an_image_whose_config_is_lost_is_pulled_again_without_its_layers() {
         let trees: Vec<_> = top.map(|key| (OVERLAYFS.to_owned(), key)).collect();
         assert_eq!(trees.len(), 2);
         let names = {
-            let mut journal = |_: &_| Ok(());
-            LiveStore::new(&live, "test", &mut journal).names_of(NAMESPACE, &[manifest]).unwrap()
+            let journal = |_: &_| Ok(());
+            LiveStore::new(&live, "test", journal).names_of(NAMESPACE, &[manifest]).unwrap()
         };
         node.repair(&evictions(NAMESPACE, &[&config], &[]), |held| {
             let removed = held.remove_names(NAMESPACE, &names, &kept, &trees)?;

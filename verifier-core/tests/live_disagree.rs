@@ -43,8 +43,8 @@ fn evicted(
         store.write(folder.path()).unwrap();
         let containerd = Containerd::start(&bed, generation, folder.path());
         let live = Live::connect(&containerd.socket()).unwrap();
-        let mut journal = |_: &_| Ok(());
-        let mut store = LiveStore::new(&live, "test", &mut journal);
+        let journal = |_: &_| Ok(());
+        let store = LiveStore::new(&live, "test", journal);
         let keys = image.chain.iter().map(|key| ("default".to_owned(), snapshotter.to_owned(), key.clone()));
         let mut held = store.hold(&Evictions::new([], keys), &snapshotters()).unwrap();
         let list: Vec<SnapshotEviction> = image

@@ -7,7 +7,7 @@ mod live_common;
 
 use std::fs;
 
-use live_common::{Killed, Node, OVERLAYFS, evictions, snapshotters};
+use live_common::{Node, OVERLAYFS, evictions, killed_at, snapshotters};
 use testdata::bed;
 use verifier_core::live::{Evictions, FileLeft, LiveError, LiveStore, SnapshotEviction};
 
@@ -106,7 +106,7 @@ fn snapshots_alone_come_back_from_their_blobs_without_the_registry() {
         let (one, two) = (node.digests("one"), node.digests("two"));
         let keys = [&one.chain_ids[0], &one.chain_ids[1], &two.chain_ids[1]];
         fs::write(node.unpacked("two"), "").unwrap();
-        let evict = |held: &mut verifier_core::live::Held<'_, '_>| {
+        let evict = |held: &mut verifier_core::live::Held<'_>| {
             held.evict_snapshots("default", OVERLAYFS, &removals(&keys))
         };
         let first = node.repair(&evictions("default", &[], &keys), evict);
@@ -234,8 +234,8 @@ fn children_of_an_evicted_manifest_stay() {
         assert_eq!(node.pull("one"), [""; 0]);
         assert_eq!(node.cat("one", "/one"), "one");
         let live = node.live();
-        let mut journal = |_: &_| Ok(());
-        let mut store = LiveStore::new(&live, "test", &mut journal);
+        let journal = |_: &_| Ok(());
+        let mut store = LiveStore::new(&live, "test", journal);
         for lease in store.leases("default").unwrap() {
             store.release_lease("default", &lease).unwrap();
         }
@@ -254,8 +254,8 @@ fn a_run_that_is_killed_anywhere_is_finished_by_the_next() {
     let wrong = &two.layers[1];
     let repair = |run: &str, steps: usize| -> Result<usize, LiveError> {
         let live = node.live();
-        let mut journal = Killed { left: steps, log: Vec::new() };
-        let mut store = LiveStore::new(&live, run, &mut journal);
+        let mut log = Vec::new();
+        let store = LiveStore::new(&live, run, killed_at(steps, &mut log));
         let evictions = evictions("default", &[wrong], &[base, top]);
         let mut held = store.hold(&evictions, &snapshotters())?;
         let mut list = removals(&[base, top]);
@@ -265,7 +265,8 @@ fn a_run_that_is_killed_anywhere_is_finished_by_the_next() {
         held.evict_blobs(&[(wrong.clone(), node.blob(wrong))])?;
         held.clean_folders("default", OVERLAYFS)?;
         held.release()?;
-        Ok(String::from_utf8(journal.log).unwrap().lines().count())
+        drop(held);
+        Ok(String::from_utf8(log).unwrap().lines().count())
     };
     let mut killed = 0;
     loop {

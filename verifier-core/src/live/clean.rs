@@ -2,7 +2,7 @@
 
 use super::{Act, Code, Held, LiveError};
 
-impl Held<'_, '_> {
+impl Held<'_> {
     /// Has a snapshotter look for folders without rows and remove them: it does after the removal of a snapshot only, so one is
     /// made and removed.
     pub fn clean_folders(&mut self, namespace: &str, snapshotter: &str) -> Result<(), LiveError> {

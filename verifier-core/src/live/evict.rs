@@ -2,9 +2,13 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::hold::FOR_PULL;
 use super::{Act, Held, LiveError, Resource};
+
+/// How long what need not be pulled again stays when nobody pulls: a week.
+const UNTIL_PULLED: Duration = Duration::from_secs(7 * 86_400);
 
 /// What became of a blob that was evicted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,11 +38,11 @@ pub enum FileLeft {
 pub struct NamesRemoved {
     /// The names that were removed now.
     pub removed: Vec<String>,
-    /// The lease that holds what the next pull need not fetch. It ends by itself; after the pull it may be released.
+    /// The lease that holds what the next pull need not fetch. It ends by itself after a week; after the pull it may be released.
     pub lease: String,
 }
 
-impl Held<'_, '_> {
+impl Held<'_> {
     /// Deletes the rows of blobs in all namespaces and collects, once for all of them.
     ///
     /// `(digest, path of the file)`. A caller who has moved a wrong file away before leaves nobody a chance to adopt it between
@@ -105,7 +109,7 @@ impl Held<'_, '_> {
         let content = digests.iter().map(|digest| Resource::content(digest));
         let trees = snapshots.iter().map(|(snapshotter, key)| Resource::snapshot(snapshotter, key));
         let namespace = self.store.live.namespace(namespace);
-        self.store.fill_lease(&namespace, &lease, content.chain(trees).collect())?;
+        self.store.fill_lease(&namespace, &lease, content.chain(trees).collect(), UNTIL_PULLED)?;
         Ok(lease)
     }
 

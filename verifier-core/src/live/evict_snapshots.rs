@@ -43,7 +43,7 @@ impl InUse {
     }
 }
 
-impl Held<'_, '_> {
+impl Held<'_> {
     /// Removes snapshots of one snapshotter, leaf first, and collects. What is in use is left, and what it stands on.
     ///
     /// All blobs of the chains must have been verified before: from them the snapshots are made again.

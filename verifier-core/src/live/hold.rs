@@ -7,10 +7,14 @@
 //! A lease names rows: a blob's file without a row in any namespace goes with the first collection, lease or not.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::{Act, Code, LiveError, LiveStore, Namespace, Resource, expiry};
 
-/// How the ids of leases end that outlive their run, until what they hold is pulled.
+/// How the ids of our leases end: of those that hold while something is deleted, and that are of no use after that; and of those
+/// that outlive their run, until what they hold is pulled. What was kept while containerd was stopped has an id without an end.
+pub(super) const HOLD: &str = "-hold";
+pub(super) const COLLECT: &str = "-collect";
 pub(super) const FOR_PULL: &str = "-pull";
 
 /// What is to be evicted, so not to be held.
@@ -48,8 +52,8 @@ impl Evictions {
 /// Dropped without [`Held::release`], as after an error, the leases stay until another run's release, or their expiry: nothing is
 /// lost by that.
 #[derive(Debug)]
-pub struct Held<'s, 'l> {
-    pub(super) store: &'s mut LiveStore<'l>,
+pub struct Held<'l> {
+    pub(super) store: LiveStore<'l>,
     namespaces: Vec<String>,
     held: usize,
 }
@@ -59,11 +63,7 @@ impl<'l> LiveStore<'l> {
     /// this containerd does not run has nothing to be held.
     ///
     /// One lease costs one transaction for each thing in it, about a millisecond and a sync of meta.db.
-    pub fn hold(
-        &mut self,
-        evictions: &Evictions,
-        snapshotters: &[String],
-    ) -> Result<Held<'_, 'l>, LiveError> {
+    pub fn hold(mut self, evictions: &Evictions, snapshotters: &[String]) -> Result<Held<'l>, LiveError> {
         let namespaces = self.live.namespaces()?;
         let mut held = 0_usize;
         for name in &namespaces {
@@ -72,9 +72,9 @@ impl<'l> LiveStore<'l> {
                 .into_iter()
                 .partition(|resource| evictions.has(name, resource));
             held = held.saturating_add(kept.len());
-            let lease = self.lease("");
+            let lease = self.lease(HOLD);
             self.let_go(&namespace, &evicted)?;
-            self.fill_lease(&namespace, &lease, kept)?;
+            self.fill_lease(&namespace, &lease, kept, self.hold_expiry())?;
         }
         Ok(Held { store: self, namespaces, held })
     }
@@ -93,8 +93,8 @@ impl<'l> LiveStore<'l> {
         Ok(())
     }
 
-    /// The ids of leases that earlier runs left in a namespace. Some hold what is yet to be pulled
-    /// ([`Held::remove_names`]); each ends by itself.
+    /// The ids of our leases in a namespace, of whatever run. Some hold what is yet to be pulled ([`Held::remove_names`]); each
+    /// ends by itself.
     pub fn leases(&self, namespace: &str) -> Result<Vec<String>, LiveError> {
         let ids = self.live.namespace(namespace).leases()?.into_iter().map(|lease| lease.id);
         Ok(ids.filter(|id| id.starts_with(super::LEASE_PREFIX)).collect())
@@ -116,8 +116,9 @@ impl<'l> LiveStore<'l> {
         namespace: &Namespace<'_>,
         lease: &str,
         resources: Vec<Resource>,
+        expiry: Duration,
     ) -> Result<(), LiveError> {
-        let (name, labels) = (namespace.name().to_owned(), expiry::labels(self.lease_expiry()));
+        let (name, labels) = (namespace.name().to_owned(), expiry::labels(expiry));
         self.before(&Act::CreateLease {
             namespace: name.clone(),
             lease: lease.to_owned(),
@@ -141,13 +142,13 @@ impl<'l> LiveStore<'l> {
 
     /// Has containerd collect now and waits for the end of it: by a lease on nothing that is deleted.
     pub(super) fn collect(&mut self, namespace: &Namespace<'_>) -> Result<(), LiveError> {
-        let lease = self.lease("-collect");
-        self.fill_lease(namespace, &lease, Vec::new())?;
+        let lease = self.lease(COLLECT);
+        self.fill_lease(namespace, &lease, Vec::new(), self.hold_expiry())?;
         self.release_lease(namespace.name(), &lease)
     }
 }
 
-impl<'l> Held<'_, 'l> {
+impl<'l> Held<'l> {
     /// How many blobs and snapshots are held.
     pub fn count(&self) -> usize {
         self.held
@@ -155,22 +156,26 @@ impl<'l> Held<'_, 'l> {
 
     /// The store, for what deletes nothing.
     pub fn store(&mut self) -> &mut LiveStore<'l> {
-        self.store
+        &mut self.store
     }
 
     /// Ends the holding, also that of runs which were killed; each namespace's collection is waited for. What nothing else
     /// holds is gone then. Two runs on one store at the same time are for the caller to prevent.
-    pub fn release(self) -> Result<(), LiveError> {
-        let own = self.store.lease("");
-        for namespace in &self.namespaces {
+    pub fn release(&mut self) -> Result<(), LiveError> {
+        let own = self.store.lease(HOLD);
+        for namespace in &self.namespaces.clone() {
             let others = self.store.leases(namespace)?.into_iter();
-            for lease in others.filter(|lease| *lease != own && !lease.ends_with(FOR_PULL)) {
+            for lease in others.filter(|lease| *lease != own && is_passing(lease)) {
                 self.store.delete_lease(namespace, &lease, false)?;
             }
             self.store.release_lease(namespace, &own)?;
         }
         Ok(())
     }
+}
+
+fn is_passing(lease: &str) -> bool {
+    lease.ends_with(HOLD) || lease.ends_with(COLLECT)
 }
 
 fn resources(namespace: &Namespace<'_>, snapshotters: &[String]) -> Result<Vec<Resource>, LiveError> {

@@ -111,13 +111,4 @@ pub enum Act {
 
 /// Takes each [`Act`] before it is done. An error keeps it from being done and ends the repair that wanted it; so does a
 /// journal that can no longer be written to.
-pub trait Journal {
-    /// This is about to be done.
-    fn before(&mut self, act: &Act) -> io::Result<()>;
-}
-
-impl<F: FnMut(&Act) -> io::Result<()>> Journal for F {
-    fn before(&mut self, act: &Act) -> io::Result<()> {
-        self(act)
-    }
-}
+pub(super) type Journal<'l> = Box<dyn FnMut(&Act) -> io::Result<()> + 'l>;

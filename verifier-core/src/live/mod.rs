@@ -48,7 +48,7 @@ pub use evict::{BlobEvicted, FileLeft, NamesRemoved};
 pub use evict_snapshots::{InUse, SnapshotEviction, SnapshotsEvicted};
 pub use hold::{Evictions, Held};
 pub use images::ImageRow;
-pub use journal::{Act, Journal};
+pub use journal::Act;
 pub use leases::{LeaseRow, Resource};
 pub use namespace::Namespace;
 pub use snapshots::{SnapshotKind, SnapshotRow};

@@ -1,8 +1,10 @@
 //! The store of a running containerd, to be changed through its API only.
 
+use std::io;
 use std::time::Duration;
 
-use super::{Act, Journal, Live, LiveError};
+use super::journal::Journal;
+use super::{Act, Live, LiveError};
 
 /// The store that a running containerd serves, one run of a repair on it, and the journal of that run.
 ///
@@ -13,16 +15,18 @@ pub struct LiveStore<'l> {
     pub(super) live: &'l Live,
     run: String,
     expiry: Duration,
-    journal: &'l mut dyn Journal,
+    journal: Journal<'l>,
 }
 
 impl<'l> LiveStore<'l> {
-    /// `run` names this run's leases: letters, digits, `-`, `.` and `_`.
-    pub fn new(live: &'l Live, run: &str, journal: &'l mut dyn Journal) -> LiveStore<'l> {
+    /// `run` names this run's leases: letters, digits, `-`, `.` and `_`. `journal` takes each [`Act`] before it is done; its error
+    /// keeps the act from being done and ends what wanted it.
+    pub fn new(live: &'l Live, run: &str, journal: impl FnMut(&Act) -> io::Result<()> + 'l) -> LiveStore<'l> {
+        let journal = Box::new(journal);
         LiveStore { live, run: run.to_owned(), expiry: Duration::from_secs(24 * 3600), journal }
     }
 
-    /// When leases of this run end by themselves, counted from their making: 24 hours unless set.
+    /// When the holding ends by itself if this run never does, counted from its making: 24 hours unless set.
     #[must_use]
     pub fn expiry(mut self, expiry: Duration) -> Self {
         self.expiry = expiry;
@@ -34,17 +38,17 @@ impl<'l> LiveStore<'l> {
         self.live
     }
 
-    pub(super) fn lease_expiry(&self) -> Duration {
+    pub(super) fn hold_expiry(&self) -> Duration {
         self.expiry
     }
 
-    /// The id of this run's lease, or of one of its others.
+    /// The id of one of this run's leases.
     pub(super) fn lease(&self, suffix: &str) -> String {
         format!("{LEASE_PREFIX}{}{suffix}", self.run)
     }
 
     pub(super) fn before(&mut self, act: &Act) -> Result<(), LiveError> {
-        self.journal.before(act).map_err(LiveError::Journal)
+        (self.journal)(act).map_err(LiveError::Journal)
     }
 }
 

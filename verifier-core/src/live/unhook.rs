@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 
+use super::hold::HOLD;
 use super::{Act, Code, Held, LiveError, Namespace, SnapshotKind, SnapshotRow};
 
 /// Labels of a config that point at the top of its snapshots (core/images/handlers and core/unpack set them).
@@ -15,7 +16,7 @@ const SNAPSHOT_REFERENCE: &str = "containerd.io/gc.ref.snapshot.";
 /// Our own label, on snapshots that were made only to be removed; its value is the lease of the run that made it.
 const THROW_AWAY: &str = "containerd-fsck/throw-away";
 
-impl Held<'_, '_> {
+impl Held<'_> {
     /// Takes keys without a row out of a parent's list of children. False: the snapshotter does not let us.
     pub(super) fn unhook(
         &mut self,
@@ -82,7 +83,7 @@ impl Held<'_, '_> {
         key: &str,
         parent: &str,
     ) -> Result<(), LiveError> {
-        let lease = self.store.lease("");
+        let lease = self.store.lease(HOLD);
         let labels = BTreeMap::from([(THROW_AWAY.to_owned(), lease.clone())]);
         let (key, parent) = (key.to_owned(), parent.to_owned());
         self.store.before(&Act::PrepareSnapshot {

@@ -165,18 +165,19 @@ impl Node {
     pub(crate) fn repair<T>(
         &self,
         evictions: &Evictions,
-        work: impl FnOnce(&mut Held<'_, '_>) -> Result<T, LiveError>,
+        work: impl FnOnce(&mut Held<'_>) -> Result<T, LiveError>,
     ) -> T {
         let live = self.live();
         let mut acts = Vec::new();
-        let mut journal = |act: &Act| {
+        let journal = |act: &Act| {
             acts.push(act.clone());
             Ok(())
         };
-        let mut store = LiveStore::new(&live, "test", &mut journal);
+        let store = LiveStore::new(&live, "test", journal);
         let mut held = store.hold(evictions, &snapshotters()).unwrap();
         let done = work(&mut held).unwrap();
         held.release().unwrap();
+        drop(held);
         assert!(matches!(acts.last(), Some(Act::DeleteLease { .. })));
         self.leases_are(&[]);
         done
@@ -185,8 +186,8 @@ impl Node {
     /// The leases left that are ours.
     pub(crate) fn leases_are(&self, expected: &[&str]) {
         let live = self.live();
-        let mut journal = |_: &Act| Ok(());
-        let store = LiveStore::new(&live, "look", &mut journal);
+        let journal = |_: &Act| Ok(());
+        let store = LiveStore::new(&live, "look", journal);
         let mut left = store.leases(self.namespace).unwrap();
         left.retain(|id| !id.ends_with("-pull"));
         assert_eq!(left, expected);
@@ -242,15 +243,11 @@ fn push(registry: &Registry, folder: &Path, name: &str, layers: &[&[u8]]) {
 }
 
 /// A journal that keeps what it takes and fails from the nth act on, as a process that is killed before it.
-pub(crate) struct Killed {
-    pub(crate) left: usize,
-    pub(crate) log: Vec<u8>,
-}
-
-impl verifier_core::live::Journal for Killed {
-    fn before(&mut self, act: &Act) -> io::Result<()> {
-        self.left = self.left.checked_sub(1).ok_or_else(|| io::Error::other("killed"))?;
-        serde_json::to_writer(&mut self.log, act)?;
-        self.log.write_all(b"\n")
+pub(crate) fn killed_at(nth: usize, log: &mut Vec<u8>) -> impl FnMut(&Act) -> io::Result<()> {
+    let mut left = nth;
+    move |act| {
+        left = left.checked_sub(1).ok_or_else(|| io::Error::other("killed"))?;
+        serde_json::to_writer(&mut *log, act)?;
+        log.write_all(b"\n")
     }
 }
