@@ -139,6 +139,9 @@ impl Job<'_> {
         let mut rows = LockedRows::new(locked, checked);
         let applied =
             apply(plan, checked, self.disk, &mut rows, sources, &mut told, &self.interrupt).map_err(fail)?;
+        for lost in rows.rebuilt().iter().flat_map(|rebuilt| &rebuilt.lost) {
+            complain(format_args!("lost: {} {}", crate::words::lost(lost.what), escape(&lost.key)));
+        }
         let after = self.look(Some(&plan.subjects()))?;
         Ok((applied, after.report))
     }

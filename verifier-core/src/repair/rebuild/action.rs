@@ -16,6 +16,7 @@ use crate::digest::Digest;
 use crate::metadata::{Kind, Metadata, MetadataVisitor, Schema, Snapshots, SnapshotterVisitor, Timestamp};
 use crate::repair::evict::LEASE_PREFIX;
 use crate::repair::locked::LockedStore;
+use crate::repair::mounted::refuse_if_used;
 use crate::repair::run::Run;
 use crate::scan::{Inventory, META_DB, SNAPSHOTTER_PREFIX};
 
@@ -270,11 +271,21 @@ fn rebuild_snapshotter(
     lost.dedup();
     let mut folders = Vec::new();
     for holder in holders {
-        let is_gone = |name: &&String| name.parse().is_ok_and(|id| !plan.kept_ids.contains(&id));
+        let is_gone = |name: &&String| {
+            let gone = name.parse().is_ok_and(|id| !plan.kept_ids.contains(&id));
+            gone && !is_used(run, &holder.path.join(name))
+        };
         folders.extend(holder.names.iter().filter(is_gone).map(|name| holder.path.join(name)));
     }
     run.take_all(&folders)?;
     Ok(Rebuilt { database: path.into(), how, lost, bytes_written, lock })
+}
+
+/// Whether something that still runs has the snapshot mounted: then its folder stays, below the numbers of new ones.
+fn is_used(run: &Run<'_>, path: &Path) -> bool {
+    let trees = [path.join("fs"), path.into()];
+    let folder = trees.iter().find_map(|path| run.disk().root().folder(path).ok());
+    folder.is_some_and(|tree| refuse_if_used(&tree).is_err())
 }
 
 fn read_meta(locked: &LockedStore<'_>) -> Result<Metadata, RebuildError> {
