@@ -16,7 +16,7 @@ use crate::digest::Digest;
 use crate::metadata::{Kind, Metadata, MetadataVisitor, Schema, Snapshots, SnapshotterVisitor, Timestamp};
 use crate::repair::evict::LEASE_PREFIX;
 use crate::repair::locked::LockedStore;
-use crate::repair::mounted::refuse_if_used;
+use crate::repair::mounted::{InUse, refuse_if_used};
 use crate::repair::run::Run;
 use crate::scan::{Inventory, META_DB, SNAPSHOTTER_PREFIX};
 
@@ -270,10 +270,11 @@ fn rebuild_snapshotter(
     lost.sort();
     lost.dedup();
     let mut folders = Vec::new();
+    let overlays = has_overlays();
     for holder in holders {
         let is_gone = |name: &&String| {
             let gone = name.parse().is_ok_and(|id| !plan.kept_ids.contains(&id));
-            gone && !is_used(run, &holder.path.join(name))
+            gone && !(overlays && is_used(run, &holder.path.join(name)))
         };
         folders.extend(holder.names.iter().filter(is_gone).map(|name| holder.path.join(name)));
     }
@@ -285,7 +286,14 @@ fn rebuild_snapshotter(
 fn is_used(run: &Run<'_>, path: &Path) -> bool {
     let trees = [path.join("fs"), path.into()];
     let folder = trees.iter().find_map(|path| run.disk().root().folder(path).ok());
-    folder.is_some_and(|tree| refuse_if_used(&tree).is_err())
+    let used = folder.map(|tree| refuse_if_used(&tree));
+    matches!(used, Some(Err(InUse::Mounted { .. } | InUse::Perhaps { .. })))
+}
+
+/// Whether there are overlays at all: to ask for each of thousands of folders takes its time.
+fn has_overlays() -> bool {
+    let tables = ["/proc/1/mountinfo", "/proc/self/mountinfo"].map(std::fs::read_to_string);
+    tables.into_iter().any(|table| table.map_or(true, |table| table.contains(" - overlay ")))
 }
 
 fn read_meta(locked: &LockedStore<'_>) -> Result<Metadata, RebuildError> {
