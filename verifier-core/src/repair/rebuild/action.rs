@@ -113,7 +113,15 @@ fn rebuild_meta(
     let rows = read_rows(locked, inventory);
     let lease = format!("{LEASE_PREFIX}{}", run.id());
     let now = Timestamp::now();
-    let facts = |base, is_backup| Facts { base, is_backup, found, rows: &rows, lease: &lease, now };
+    let facts = |base, is_damaged, is_backup| Facts {
+        base,
+        is_damaged,
+        is_backup,
+        found,
+        rows: &rows,
+        lease: &lease,
+        now,
+    };
     let own = locked.database(path).map(|file| Database::open(file)).transpose();
     if let Some(db) = usable_database(own)? {
         let choice = choose(&db, Schema::Containerd);
@@ -123,7 +131,7 @@ fn rebuild_meta(
         let mut base = visitor.finish();
         let salvaged =
             if choice.whole { Edits::new() } else { salvage_records(&db, &mut base, found, &rows) };
-        let plan = meta_db::plan(&facts(&base, false));
+        let plan = meta_db::plan(&facts(&base, !choice.whole, false));
         let mut edits = plan.edits;
         edits.extend(salvaged.0);
         let bytes_written = run.rewrite_database(locked, path, choice.slot, &edits, &|_, _, _| true)?;
@@ -139,7 +147,7 @@ fn rebuild_meta(
         }
         None => (How::Disk, Metadata::default(), Edits::new()),
     };
-    let plan = meta_db::plan(&facts(&base, how == How::Backup));
+    let plan = meta_db::plan(&facts(&base, false, how == How::Backup));
     edits.extend(plan.edits.0);
     let (bytes_written, lock) = run.build_database(locked, path, &edits)?;
     // What is wrong and has no record would be taken for the right thing by the next pull.

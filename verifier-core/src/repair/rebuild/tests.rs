@@ -31,7 +31,15 @@ fn rows(all: &[(&str, u64, Kind, &str)]) -> Snapshots {
 fn plan(found: &Found, rows: Snapshots) -> MetaPlan {
     let rows = BTreeMap::from([("overlayfs".to_owned(), rows)]);
     let base = Metadata::default();
-    meta_db::plan(&Facts { base: &base, is_backup: false, found, rows: &rows, lease: "lease", now: NOW })
+    meta_db::plan(&Facts {
+        base: &base,
+        is_damaged: false,
+        is_backup: false,
+        found,
+        rows: &rows,
+        lease: "lease",
+        now: NOW,
+    })
 }
 
 fn path(names: &[&str]) -> Vec<Vec<u8>> {
