@@ -193,6 +193,7 @@ fn a_backup_is_reconciled_with_what_is_on_disk() {
         let mut containerd = Containerd::start(bed, generation, root);
         let said = containerd.run_with(&["--rm"], &small, "once", &["/bin/sh", "-c", "echo here"]);
         assert_eq!(said.trim(), "here", "{what}: without a pull");
+        collect(&containerd);
         containerd.stop();
         nothing_is_pulled_or_deleted(bed, generation, registry, root, &what);
         assert_eq!(findings(root), [""; 0], "{what}");

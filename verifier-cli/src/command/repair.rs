@@ -160,7 +160,14 @@ impl Job<'_> {
             apply(plan, checked, self.disk, rows, sources, &mut told, &self.interrupt).map_err(fail)
         };
         let applied = match locked {
-            Some(locked) => run(&mut LockedRows::new(locked, checked).backup(self.backup()))?,
+            Some(locked) => {
+                let mut rows = LockedRows::new(locked, checked).backup(self.backup());
+                let applied = run(&mut rows)?;
+                for lost in rows.rebuilt().iter().flat_map(|rebuilt| &rebuilt.lost) {
+                    complain(format_args!("lost: {} {}", crate::words::lost(lost.what), escape(&lost.key)));
+                }
+                applied
+            }
             None => {
                 let _alone = only_one(self.disk).map_err(|error| {
                     complain(escape(error.to_string()));

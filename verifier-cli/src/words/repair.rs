@@ -2,9 +2,25 @@
 
 use verifier_core::finding::{Named, Role};
 use verifier_core::repair::plan::{ActionKind, Allow, Refusal, SnapshotName, Why};
+use verifier_core::repair::rebuild::LostKind;
 
 use super::subject;
 use crate::render::{count_of, escape, escape_path};
+
+/// What a rebuild could not bring back.
+pub(crate) fn lost(what: LostKind) -> &'static str {
+    match what {
+        LostKind::Page => "what was on the page",
+        LostKind::Image => "the image name",
+        LostKind::ImageName => "the name of the image",
+        LostKind::Blob => "the record of the blob",
+        LostKind::BlobFile => "the blob, which is damaged,",
+        LostKind::Snapshot => "the snapshot",
+        LostKind::Container => "the record of the container",
+        LostKind::Value => "the value",
+        _ => "the record",
+    }
+}
 
 /// What an action does, in one line.
 pub(crate) fn action(kind: &ActionKind) -> String {

@@ -67,11 +67,11 @@ impl<'a> LiveRows<'a> {
         }
         let id = run.id().to_owned();
         let root = self.checked.report.root.clone();
-        let mut journal = |act: &Act| {
+        let journal = |act: &Act| {
             let act = serde_json::to_value(act).map_err(io::Error::other)?;
             run.log(&[Line::Live { act }])
         };
-        let mut store = LiveStore::new(self.live, &id, &mut journal);
+        let store = LiveStore::new(self.live, &id, journal);
         let snapshotters: Vec<String> = self.checked.inventory.snapshotters.keys().cloned().collect();
         let mut held = store.hold(&self.evictions(&left), &snapshotters)?;
         self.evict_snapshots_of(&mut held, &mut left)?;
@@ -102,7 +102,7 @@ impl<'a> LiveRows<'a> {
 
     fn evict_snapshots_of(
         &self,
-        held: &mut Held<'_, '_>,
+        held: &mut Held<'_>,
         left: &mut BTreeMap<ActionKind, String>,
     ) -> Result<(), LiveError> {
         for kind in self.kinds() {
@@ -138,7 +138,7 @@ impl<'a> LiveRows<'a> {
         children.filter(|child| !records.contains_key(*child)).cloned().collect()
     }
 
-    fn remove_names(&self, held: &mut Held<'_, '_>) -> Result<(), LiveError> {
+    fn remove_names(&self, held: &mut Held<'_>) -> Result<(), LiveError> {
         let mut names: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for kind in self.kinds() {
             if let ActionKind::ForgetImage { namespace, name } = kind {
@@ -201,11 +201,11 @@ impl Rows for LiveRows<'_> {
             return Ok(());
         }
         let id = run.id().to_owned();
-        let mut journal = |act: &Act| {
+        let journal = |act: &Act| {
             let act = serde_json::to_value(act).map_err(io::Error::other)?;
             run.log(&[Line::Live { act }])
         };
-        let mut store = LiveStore::new(self.live, &id, &mut journal);
+        let mut store = LiveStore::new(self.live, &id, journal);
         for namespace in self.live.namespaces()? {
             let names = store.names_of(&namespace, &replaced)?;
             store.wake(&namespace, &names)?;

@@ -108,8 +108,11 @@ fn tree(bytes: Vec<u8>) -> Vec<u8> {
     }
 }
 
+/// Databases, names of blobs, names of snapshot folders.
+pub type State = (BTreeMap<PathBuf, Option<Vec<u8>>>, BTreeSet<String>, BTreeSet<String>);
+
 /// The two databases, and the names of all blobs and snapshot folders.
-pub fn state(root: &Path) -> (BTreeMap<PathBuf, Option<Vec<u8>>>, BTreeSet<String>, BTreeSet<String>) {
+pub fn state(root: &Path) -> State {
     let files = [META, OVERLAYFS].map(|path| (path.into(), std::fs::read(root.join(path)).ok().map(tree)));
     (files.into(), names(&root.join(BLOBS)), names(&root.join(SNAPSHOTS)))
 }

@@ -16,6 +16,7 @@ use crate::digest::Digest;
 use crate::metadata::{Kind, Metadata, MetadataVisitor, Schema, Snapshots, SnapshotterVisitor, Timestamp};
 use crate::repair::evict::LEASE_PREFIX;
 use crate::repair::locked::LockedStore;
+use crate::repair::mounted::{InUse, refuse_if_used};
 use crate::repair::run::Run;
 use crate::scan::{Inventory, META_DB, SNAPSHOTTER_PREFIX};
 
@@ -112,7 +113,15 @@ fn rebuild_meta(
     let rows = read_rows(locked, inventory);
     let lease = format!("{LEASE_PREFIX}{}", run.id());
     let now = Timestamp::now();
-    let facts = |base, is_backup| Facts { base, is_backup, found, rows: &rows, lease: &lease, now };
+    let facts = |base, is_damaged, is_backup| Facts {
+        base,
+        is_damaged,
+        is_backup,
+        found,
+        rows: &rows,
+        lease: &lease,
+        now,
+    };
     let own = locked.database(path).map(|file| Database::open(file)).transpose();
     if let Some(db) = usable_database(own)? {
         let choice = choose(&db, Schema::Containerd);
@@ -122,7 +131,7 @@ fn rebuild_meta(
         let mut base = visitor.finish();
         let salvaged =
             if choice.whole { Edits::new() } else { salvage_records(&db, &mut base, found, &rows) };
-        let plan = meta_db::plan(&facts(&base, false));
+        let plan = meta_db::plan(&facts(&base, !choice.whole, false));
         let mut edits = plan.edits;
         edits.extend(salvaged.0);
         let bytes_written = run.rewrite_database(locked, path, choice.slot, &edits, &|_, _, _| true)?;
@@ -138,7 +147,7 @@ fn rebuild_meta(
         }
         None => (How::Disk, Metadata::default(), Edits::new()),
     };
-    let plan = meta_db::plan(&facts(&base, how == How::Backup));
+    let plan = meta_db::plan(&facts(&base, false, how == How::Backup));
     edits.extend(plan.edits.0);
     let (bytes_written, lock) = run.build_database(locked, path, &edits)?;
     // What is wrong and has no record would be taken for the right thing by the next pull.
@@ -269,12 +278,30 @@ fn rebuild_snapshotter(
     lost.sort();
     lost.dedup();
     let mut folders = Vec::new();
+    let overlays = has_overlays();
     for holder in holders {
-        let is_gone = |name: &&String| name.parse().is_ok_and(|id| !plan.kept_ids.contains(&id));
+        let is_gone = |name: &&String| {
+            let gone = name.parse().is_ok_and(|id| !plan.kept_ids.contains(&id));
+            gone && !(overlays && is_used(run, &holder.path.join(name)))
+        };
         folders.extend(holder.names.iter().filter(is_gone).map(|name| holder.path.join(name)));
     }
     run.take_all(&folders)?;
     Ok(Rebuilt { database: path.into(), how, lost, bytes_written, lock })
+}
+
+/// Whether something that still runs has the snapshot mounted: then its folder stays, below the numbers of new ones.
+fn is_used(run: &Run<'_>, path: &Path) -> bool {
+    let trees = [path.join("fs"), path.into()];
+    let folder = trees.iter().find_map(|path| run.disk().root().folder(path).ok());
+    let used = folder.map(|tree| refuse_if_used(&tree));
+    matches!(used, Some(Err(InUse::Mounted { .. } | InUse::Perhaps { .. })))
+}
+
+/// Whether there are overlays at all: to ask for each of thousands of folders takes its time.
+fn has_overlays() -> bool {
+    let tables = ["/proc/1/mountinfo", "/proc/self/mountinfo"].map(std::fs::read_to_string);
+    tables.into_iter().any(|table| table.map_or(true, |table| table.contains(" - overlay ")))
 }
 
 fn read_meta(locked: &LockedStore<'_>) -> Result<Metadata, RebuildError> {

@@ -21,6 +21,8 @@ const DEFAULT_NAMESPACE: &str = "default";
 pub(super) struct Facts<'f> {
     /// What the base says: the readable part, a backup, or nothing.
     pub(super) base: &'f Metadata,
+    /// Whether a part of the base could not be read.
+    pub(super) is_damaged: bool,
     /// Whether the base is of an earlier time: then what it names and is not here any more goes.
     pub(super) is_backup: bool,
     pub(super) found: &'f Found,
@@ -288,10 +290,14 @@ impl<'f> Planner<'f> {
                 greatest = greatest.max(sequence);
                 let known = self.base(namespace).snapshots.get(snapshotter).and_then(|of| of.get(key));
                 let is_known = known.is_some_and(|record| !record.backend_key.is_empty());
-                if is_known && !gone.contains(key) {
+                let Some(row) = rows.by_key.get(backend_key) else { continue };
+                let is_known = is_known && !gone.contains(key);
+                if !is_known || self.facts.is_damaged {
+                    self.lose_container(namespace, key, row);
+                }
+                if is_known {
                     continue;
                 }
-                let Some(row) = rows.by_key.get(backend_key) else { continue };
                 self.put_snapshot(namespace, snapshotter, backend_key, key, row);
                 new.push((snapshotter.to_owned(), key.to_owned()));
             }
@@ -323,9 +329,13 @@ impl<'f> Planner<'f> {
         for (label, value) in row.labels.iter() {
             edits.put(bucket.into_iter().chain(["labels"]), label, value);
         }
-        let container =
-            self.base(namespace).containers.values().any(|container| container.snapshot_key == key);
-        if row.kind == Kind::Active && !container {
+    }
+
+    /// The container whose own snapshot this is, and that has no record.
+    fn lose_container(&mut self, namespace: &str, key: &str, row: &BackendSnapshot) {
+        let containers = &self.base(namespace).containers;
+        let has_record = containers.values().any(|container| container.snapshot_key == key);
+        if row.kind == Kind::Active && !has_record {
             self.lose(LostKind::Container, &[namespace, key]);
         }
     }
