@@ -10,7 +10,7 @@ mod bolt_support;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bolt_support::Random;
@@ -44,10 +44,10 @@ fn takes_little_memory_and_ends_whatever_the_databases_are() {
     let end = first + variants;
     let batches: Vec<_> =
         (first..end).step_by(BATCH).map(|seed| (seed, end.min(seed + BATCH as u64))).collect();
-    let next = AtomicU64::new(0);
+    let next = AtomicUsize::new(0);
     let work = || {
         let mut peaks = Vec::new();
-        while let Some((from, to)) = batches.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
+        while let Some((from, to)) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
             peaks.push(run_batch(*from, *to));
         }
         peaks

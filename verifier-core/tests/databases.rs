@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use testdata::builder::Bucket;
 use verifier_core::bolt::{Database, Hides, Pgid, Visitor};
 use verifier_core::event::{Interrupt, Unobserved};
 use verifier_core::finding::{Code, FindingKind};
@@ -172,6 +173,16 @@ fn both_meta_pages_zeroed_is_unusable() {
         |name, database, _| {
             assert_eq!(database.usability, Usability::Unusable, "{name}");
             assert!(database.meta_pages.is_empty() && database.pages.is_none(), "{name}: {database:#?}");
+            // Every page is still there; which of them are of the last state, nobody knows.
+            let before = Golden::new(name).database(META_DB).records;
+            let salvage = database.salvage.as_ref().unwrap();
+            assert_eq!(salvage.lost.total() + salvage.stale.total(), 0, "{name}");
+            let found = salvage.unknown;
+            assert!(found.blobs >= before.blobs && found.images >= before.images, "{name}: {found:?}");
+            assert!(
+                found.snapshots >= before.snapshots && found.leases >= before.leases,
+                "{name}: {found:?}"
+            );
         },
     );
 }
@@ -304,6 +315,47 @@ fn a_damaged_leaf_says_how_many_of_its_entries_are_left() {
         let blast = &report.findings.iter().find(|f| f.code() == Code::BoltPageInvalid).unwrap().blast;
         assert_eq!(blast.namespaces, BTreeSet::from([namespace]), "{name}");
     }
+}
+
+/// The sample with a meta.db that has so many buckets more, each with a page of its own.
+fn with_many_buckets(count: u32) -> Golden {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("root");
+    testdata::builder::sample().unwrap().store.write(&root).unwrap();
+    let mut top = Bucket::default();
+    let namespace = top.bucket("v1").bucket("many");
+    for number in 0..count {
+        namespace.bucket("elsewhere").bucket(number.to_be_bytes()).put("large", [b'x'; 1500]);
+        namespace.bucket("images").bucket(format!("image:{number}")).put("createdat", "no time");
+    }
+    let path = root.join(META_DB);
+    std::fs::remove_file(&path).unwrap();
+    testdata::builder::write_bolt(&path, &top).unwrap();
+    Golden { _folder: folder, root }
+}
+
+#[test]
+fn what_is_too_much_to_list_is_counted() {
+    let golden = with_many_buckets(1100);
+    let before = golden.check();
+    let database = golden.database(META_DB);
+    assert_eq!((database.faults_left_out, database.complete), (0, true));
+    // Each image lacks its target, too, but a record that has one fault is not told to lack something.
+    assert_eq!(database.invalid_left_out, 1100 - 1000);
+    assert_eq!(before.count(Code::MetadataValueInvalid), 1000);
+    golden.damage(META_DB, |bytes| {
+        // A leaf with one element, whose value is 1,500 bytes.
+        for page in bytes.chunks_exact_mut(PAGE).skip(2) {
+            if page[8] == 2 && page[10..12] == [1, 0] && page[28..32] == 1500_u32.to_le_bytes() {
+                page.fill(0);
+            }
+        }
+    });
+    let database = golden.database(META_DB);
+    assert!(!database.complete);
+    let listed = golden.check().count(Code::BoltPageInvalid) as u64;
+    assert!(listed <= 1000 && database.faults_left_out >= 1100 - listed, "{listed} {database:#?}");
+    assert_eq!(database.keys.unwrap().lost, None);
 }
 
 /// The namespace with a page for its blobs.

@@ -90,9 +90,9 @@ fn a_containerd_that_ends_right_after_a_removal_leaves_no_damage() {
             std::thread::sleep(Duration::from_millis(delay_ms));
             let root = containerd.root().to_path_buf();
             if killed {
-                containerd.kill()
+                containerd.kill();
             } else {
-                containerd.stop()
+                containerd.stop();
             }
             let report = look(&root);
             let bad: Vec<_> =

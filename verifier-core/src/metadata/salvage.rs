@@ -48,6 +48,12 @@ impl StrayRecords {
         self
     }
 
+    /// How many there are on pages of that standing.
+    #[must_use]
+    pub fn of(&self, standing: Standing) -> RecordCounts {
+        self.counts.get(&standing).copied().unwrap_or_default()
+    }
+
     /// Ends the innermost bucket, or the page.
     fn close(&mut self, name: Option<&[u8]>) {
         let Some(kind) = self.open.pop().and_then(|shape| shape.kind(name)) else { return };

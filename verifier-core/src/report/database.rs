@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::bolt::Standing;
-use crate::metadata::{RecordCounts, RecordKind};
+use crate::metadata::{RecordCounts, RecordKind, StrayRecords};
 use crate::scan::{
     DatabaseFacts, DatabaseState, DatabaseView, Inventory, KeyCounts, LastTransaction, OtherState,
     PageCounts, Usability,
@@ -37,7 +37,7 @@ pub struct DatabaseReport {
     pub invalid_left_out: u64,
     /// What the meta page that is not in use would give, if it is valid.
     pub other: Option<OtherState>,
-    /// What was found on pages that nothing leads to; looked for only when something is lost.
+    /// What was found on pages that nothing leads to; looked for when something is lost.
     pub salvage: Option<SalvageReport>,
 }
 
@@ -99,11 +99,12 @@ impl DatabaseReport {
 
     fn of<T>(database: &DatabaseFacts<T>, invalid_left_out: u64) -> Option<DatabaseReport> {
         let path = database.path.clone();
-        match &database.state {
-            DatabaseState::Read { view, .. } => Some(Self::read(path, view, invalid_left_out)),
-            DatabaseState::Unusable(_) => Some(Self::unusable(path)),
-            DatabaseState::Unreadable(_) | DatabaseState::KeptChanging => None,
-        }
+        let report = match &database.state {
+            DatabaseState::Read { view, .. } => Self::read(path, view, invalid_left_out),
+            DatabaseState::Unusable(_) => Self::unusable(path),
+            DatabaseState::Unreadable(_) | DatabaseState::KeptChanging => return None,
+        };
+        Some(DatabaseReport { salvage: database.salvage.as_ref().map(SalvageReport::of), ..report })
     }
 
     fn unusable(path: PathBuf) -> DatabaseReport {
@@ -142,24 +143,25 @@ impl DatabaseReport {
             faults_left_out: view.faults_left_out,
             invalid_left_out,
             other: view.other,
-            salvage: view.salvage.is_some().then(|| salvage(view)),
+            salvage: None,
         }
     }
 }
 
-fn salvage(view: &DatabaseView) -> SalvageReport {
-    let [lost, unknown, stale] =
-        [Standing::Lost, Standing::Unknown, Standing::Stale].map(|standing| view.salvaged(standing));
-    let found = view.salvage.iter().flat_map(|found| &found.records);
-    let records: Vec<StrayReport> = found
-        .filter(|record| record.standing != Standing::Stale)
-        .take(STRAYS_LISTED)
-        .map(|record| StrayReport {
-            kind: record.kind,
-            key: record.key.clone(),
-            lost: record.standing == Standing::Lost,
-        })
-        .collect();
-    let left_out = (lost.total() + unknown.total()).saturating_sub(records.len() as u64);
-    SalvageReport { lost, unknown, stale, records, left_out }
+impl SalvageReport {
+    fn of(found: &StrayRecords) -> SalvageReport {
+        let [lost, unknown, stale] =
+            [Standing::Lost, Standing::Unknown, Standing::Stale].map(|standing| found.of(standing));
+        let current = found.records.iter().filter(|record| record.standing != Standing::Stale);
+        let records: Vec<StrayReport> = current
+            .take(STRAYS_LISTED)
+            .map(|record| StrayReport {
+                kind: record.kind,
+                key: record.key.clone(),
+                lost: record.standing == Standing::Lost,
+            })
+            .collect();
+        let left_out = (lost.total() + unknown.total()).saturating_sub(records.len() as u64);
+        SalvageReport { lost, unknown, stale, records, left_out }
+    }
 }

@@ -3,11 +3,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::view::DatabaseView;
+use super::view::{DatabaseView, Seen, salvage};
 use crate::bolt::{Database, MetaFault, OpenError, PageFault, ViewError, Visitor, consistent};
 use crate::finding::Unusable;
 use crate::io::{Folder, NotRegular, ReadAt, Time};
-use crate::metadata::Schema;
+use crate::metadata::{Schema, StrayRecords};
 
 /// What was read of a bolt file.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub struct DatabaseFacts<T> {
     pub modified: Option<Time>,
     /// What came of reading it.
     pub state: DatabaseState<T>,
+    /// What was found on pages that nothing leads to, when something is lost or no meta page is usable.
+    pub salvage: Option<StrayRecords>,
 }
 
 /// What came of reading a bolt file.
@@ -85,15 +87,11 @@ pub(super) fn read_database<V: Visitor, T>(
     finish: fn(V) -> T,
 ) -> DatabaseFacts<T> {
     let modified = root.stat(path).ok().map(|stat| stat.mtime);
-    let state = match root.file(path) {
+    let (state, salvage) = match root.file(path) {
         Ok(file) => read_pages(&file, schema, begin, finish),
-        Err(error) => match NotRegular::of(&error) {
-            Some(found) => DatabaseState::Unusable(Unusable::NotRegular { found }),
-            None if error.kind() == io::ErrorKind::NotFound => DatabaseState::Unusable(Unusable::Absent),
-            None => DatabaseState::Unreadable(error),
-        },
+        Err(error) => (unopened(error), None),
     };
-    DatabaseFacts { path: path.into(), schema, modified, state }
+    DatabaseFacts { path: path.into(), schema, modified, state, salvage }
 }
 
 fn read_pages<V: Visitor, T>(
@@ -101,19 +99,33 @@ fn read_pages<V: Visitor, T>(
     schema: Schema,
     begin: fn() -> V,
     finish: fn(V) -> T,
-) -> DatabaseState<T> {
+) -> (DatabaseState<T>, Option<StrayRecords>) {
     let look = |database: &Database<'_>| (DatabaseView::of(database, schema, begin()), database.meta().txid);
     match consistent(source, ATTEMPTS, look) {
-        Ok(((view, visitor, faults), txid)) => {
-            DatabaseState::Read { records: finish(visitor), faults, txid, view: Box::new(view) }
+        Ok((Seen { view, visitor, faults, salvage }, txid)) => {
+            let records = finish(visitor);
+            (DatabaseState::Read { records, faults, txid, view: Box::new(view) }, salvage)
         }
-        Err(ViewError::Busy { .. }) => DatabaseState::KeptChanging,
-        Err(ViewError::Open(OpenError::Empty)) => DatabaseState::Unusable(Unusable::Empty),
-        Err(ViewError::Open(OpenError::Io(error))) => DatabaseState::Unreadable(error),
+        Err(ViewError::Busy { .. }) => (DatabaseState::KeptChanging, None),
+        Err(ViewError::Open(OpenError::Empty)) => (DatabaseState::Unusable(Unusable::Empty), None),
+        Err(ViewError::Open(OpenError::Io(error))) => (DatabaseState::Unreadable(error), None),
         Err(ViewError::Open(OpenError::NoValidMeta { faults })) if let Some(errno) = unreadable(&faults) => {
-            DatabaseState::Unreadable(io::Error::from_raw_os_error(errno))
+            (DatabaseState::Unreadable(io::Error::from_raw_os_error(errno)), None)
         }
-        Err(ViewError::Open(error)) => DatabaseState::Unusable(Unusable::NoMeta { error: error.to_string() }),
+        Err(ViewError::Open(error)) => {
+            let database = Database::without_meta(source).ok().flatten();
+            let error = error.to_string();
+            (DatabaseState::Unusable(Unusable::NoMeta { error }), database.as_ref().map(salvage))
+        }
+    }
+}
+
+/// What is known of a file that cannot even be opened.
+fn unopened<T>(error: io::Error) -> DatabaseState<T> {
+    match NotRegular::of(&error) {
+        Some(found) => DatabaseState::Unusable(Unusable::NotRegular { found }),
+        None if error.kind() == io::ErrorKind::NotFound => DatabaseState::Unusable(Unusable::Absent),
+        None => DatabaseState::Unreadable(error),
     }
 }
 

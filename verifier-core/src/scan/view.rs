@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::bolt::{Database, FaultKind, Hides, Meta, MetaFault, PageFault, Standing, Visitor, Walk};
+use crate::bolt::{Database, FaultKind, Hides, Meta, MetaFault, PageFault, Visitor, Walk};
 use crate::metadata::{Census, RecordCounts, Schema, StrayRecords};
 
 /// What of a bolt file could be read, and how.
@@ -26,8 +26,6 @@ pub struct DatabaseView {
     pub faults_left_out: u64,
     /// What the other meta page would give, where it is valid.
     pub other: Option<OtherState>,
-    /// What was found on pages that nothing leads to, when something is lost.
-    pub salvage: Option<StrayRecords>,
 }
 
 /// What became of a database's last transaction.
@@ -117,21 +115,13 @@ impl DatabaseView {
     }
 
     /// Walks `database`, and looks at what else is in the file.
-    pub(super) fn of<V: Visitor>(
-        database: &Database<'_>,
-        schema: Schema,
-        visitor: V,
-    ) -> (Self, V, Vec<PageFault>) {
+    pub(super) fn of<V: Visitor>(database: &Database<'_>, schema: Schema, visitor: V) -> Seen<V> {
         let mut counted = Counted { visitor, census: Census::new(schema) };
         let walk = database.walk(&mut counted);
         let Counted { visitor, census } = counted;
         let other = database.at_slot(1 - database.slot()).map(|other| other_state(&other, schema, &census));
         let last_transaction = last_transaction(database, &walk, other.as_ref());
-        let salvage = (!walk.complete).then(|| {
-            let mut records = StrayRecords::default();
-            database.salvage(&mut records);
-            records.finish()
-        });
+        let salvage = (!walk.complete).then(|| salvage(database));
         let view = Self {
             slot: database.slot(),
             metas: *database.metas(),
@@ -142,16 +132,24 @@ impl DatabaseView {
             complete: walk.complete,
             faults_left_out: walk.faults_omitted,
             other,
-            salvage,
         };
-        (view, visitor, walk.faults)
+        Seen { view, visitor, faults: walk.faults, salvage }
     }
+}
 
-    /// The counts of records that were found again, of pages of this standing.
-    #[must_use]
-    pub fn salvaged(&self, standing: Standing) -> RecordCounts {
-        self.salvage.as_ref().and_then(|found| found.counts.get(&standing)).copied().unwrap_or_default()
-    }
+/// What came of looking at a database.
+pub(super) struct Seen<V> {
+    pub(super) view: DatabaseView,
+    pub(super) visitor: V,
+    pub(super) faults: Vec<PageFault>,
+    pub(super) salvage: Option<StrayRecords>,
+}
+
+/// The records on pages that nothing leads to.
+pub(super) fn salvage(database: &Database<'_>) -> StrayRecords {
+    let mut records = StrayRecords::default();
+    database.salvage(&mut records);
+    records.finish()
 }
 
 fn other_state(other: &Database<'_>, schema: Schema, used: &Census) -> OtherState {
