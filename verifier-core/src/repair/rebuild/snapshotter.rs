@@ -128,10 +128,7 @@ impl SnapshotterPlan {
         }
         let label = format!("{SNAPSHOT}{snapshotter}");
         for (digest, record) in &records.blobs {
-            if record
-                .labels
-                .get(&label)
-                .is_some_and(|chain| !of.contains_key(chain) || gone.contains(chain))
+            if record.labels.get(&label).is_some_and(|chain| !of.contains_key(chain) || gone.contains(chain))
             {
                 let name = digest.to_string();
                 self.records.delete(["v1", namespace, "content", "blob", &name, "labels"], &label);
