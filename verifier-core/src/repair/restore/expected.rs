@@ -26,8 +26,9 @@ impl Expected {
     pub(super) fn of(model: &Tree, node: NodeId, lowers: Option<&[Folder]>) -> Result<Expected, Refused> {
         let (_, inode) = model.inode(node).ok_or(Refused::StillDiffers)?;
         let inherits = inode.inherits();
+        let gid = if inode.is_group_unknown() { handed_on(model, node, lowers) } else { Some(inode.gid()) };
         let mut expected = Expected {
-            gid: (!inode.is_group_unknown()).then_some(inode.gid()),
+            gid,
             uid: inode.uid(),
             mode: (inode.kind() != FileKind::Symlink).then_some(inode.mode()),
             attributes: model.attributes(inode).to_vec(),
@@ -57,6 +58,26 @@ impl Expected {
             expected.attributes.extend(below.attributes.into_iter().filter(|(name, _)| !own(name)));
         }
         Ok(expected)
+    }
+}
+
+/// The group of what was made in a folder that no entry had made yet: the folder's, if it came with set-gid from below; else
+/// containerd's own.
+fn handed_on(model: &Tree, node: NodeId, lowers: Option<&[Folder]>) -> Option<u32> {
+    const SET_GID: u32 = 0o2000;
+    let mut folder = model.folder_of(node);
+    loop {
+        let (_, inode) = model.inode(folder)?;
+        match inherited(lowers?, &model.path(folder)) {
+            Lower::Folder(below) if below.stat.mode & SET_GID != 0 => return Some(below.stat.gid),
+            Lower::Unknown => return None,
+            Lower::Folder(_) | Lower::None => {}
+        }
+        let hands_on = inode.mode() & SET_GID != 0 && !inode.inherits().mode && inode.is_group_unknown();
+        if folder == NodeId::ROOT || !hands_on {
+            return Some(0);
+        }
+        folder = model.folder_of(folder);
     }
 }
 

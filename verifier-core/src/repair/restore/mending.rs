@@ -90,7 +90,12 @@ impl Planner<'_> {
             let is_ours = inode.kind() == FileKind::Folder || stat.nlink == u64::from(inode.names());
             if is_ours {
                 let expected = Expected::of(self.model, node, self.source.complete_lowers())?;
-                let change = change(kinds(), &expected, stat.gid);
+                let mut change = change(kinds(), &expected, stat.gid);
+                let inherits = inode.inherits();
+                if inherits.mode || inherits.uid || inherits.gid || inherits.attributes {
+                    // What it has from below may have gone with the rest: no comparison can ask for that.
+                    inherit(&mut change, &expected, stat.gid);
+                }
                 self.mending.change.insert(path.into(), change);
                 return Ok(());
             }
@@ -200,6 +205,17 @@ fn change<'k>(kinds: impl Iterator<Item = &'k DifferenceKind>, expected: &Expect
         change.mode = expected.mode;
     }
     change
+}
+
+/// All of what a folder has that no entry made.
+fn inherit(change: &mut Change, expected: &Expected, gid: u32) {
+    change.owner = Some((expected.uid, expected.gid.unwrap_or(gid)));
+    change.mode = expected.mode;
+    for (name, value) in &expected.attributes {
+        if !change.xattrs.iter().any(|(other, _)| other == name) {
+            change.xattrs.push((name.clone(), Some(value.clone())));
+        }
+    }
 }
 
 pub(super) fn system(error: &std::io::Error) -> Refused {

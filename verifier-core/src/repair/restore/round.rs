@@ -155,6 +155,13 @@ impl Restorer<'_, '_> {
         let mending = Mending::of(differences, model, self.tree, self.source, &self.refused);
         self.refused.extend(mending.refused);
         let top = &self.source.task.tree;
+        let mut refused = RefusedPaths::new();
+        // First, for folders hand some of it on to what is made in them.
+        let changes = mending.change.into_iter().map(|(path, change)| (below(top, &path), change));
+        let changes: Vec<(PathBuf, Change)> = changes.collect();
+        if !changes.is_empty() {
+            change_all(self.run, changes, &mut refused)?;
+        }
         let mut stage = Stage::new(self.run, model, self.source, (self.tree, top));
         let puts = stage.make(&mending.make)?;
         self.restored.files += stage.files;
@@ -171,18 +178,16 @@ impl Restorer<'_, '_> {
         let folders: BTreeSet<PathBuf> =
             touched.filter_map(|path| path.parent()).map(Path::to_path_buf).collect();
         let mut times = self.times(&folders, compared);
-        let mut refused = RefusedPaths::new();
         let moved = puts.iter().map(|put| &put.path).chain(&takes);
         self.note_times(moved, &mut refused)?;
         times.extend(self.new_folders(&puts, model));
         put_all(self.run, puts, &mut refused)?;
         take_all(self.run, takes, &mut refused)?;
-        let mut changes: BTreeMap<PathBuf, Change> =
-            mending.change.into_iter().map(|(path, change)| (below(top, &path), change)).collect();
-        for (folder, mtime) in times {
-            changes.entry(folder).or_default().mtime = Some(mtime);
+        let of_time = |(path, time)| (path, Change { mtime: Some(time), ..Change::default() });
+        let times: Vec<(PathBuf, Change)> = times.into_iter().map(of_time).collect();
+        if !times.is_empty() {
+            change_all(self.run, times, &mut refused)?;
         }
-        change_all(self.run, changes.into_iter().collect(), &mut refused)?;
         for (path, why) in refused {
             self.refused.insert(path.strip_prefix(top).unwrap_or(&path).into(), why);
         }
