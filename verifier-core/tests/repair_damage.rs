@@ -87,7 +87,11 @@ fn judge(repaired: &Repaired) -> Vec<String> {
     let mut faults: Vec<String> =
         repaired.failed.iter().map(|(action, error)| format!("{action} failed: {error}")).collect();
     let damage = repaired.after.iter().filter(|finding| finding.severity() >= Severity::Warning);
-    let new = damage.filter(|finding| !refused.contains(&finding.code()));
+    // What was lost with a database shows once the rest can be read again: that is told, and stays.
+    let lost_rows = [Code::BoltPageInvalid, Code::SnapshotterDatabaseUnusable, Code::MetadataUnusable];
+    let lost = lost_rows.iter().any(|code| repaired.before.contains(code));
+    let of_loss = |code: Code| lost && matches!(code, Code::ContainerSnapshotMissing | Code::IngestStale);
+    let new = damage.filter(|finding| !refused.contains(&finding.code()) && !of_loss(finding.code()));
     faults
         .extend(new.map(|finding| format!("still or newly wrong: {} {:?}", finding.code(), finding.subject)));
     faults

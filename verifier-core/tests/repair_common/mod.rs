@@ -102,11 +102,12 @@ pub fn store_picture(root: &Path) -> Picture {
         let name = path.file_name().unwrap().to_str().unwrap_or_default();
         let is_file = root.join(path).symlink_metadata().unwrap().is_file();
         if is_file && ["meta.db", "metadata.db"].contains(&name) {
+            // It was written to, and back: bolt writes all the time.
+            facts.mtime = (0, 0);
             let dump = dump(&root.join(path));
             if !dump.is_empty() {
-                // Its bytes and its time are another transaction's; what it says must be the same.
+                // Its bytes are another transaction's; what it says must be the same.
                 facts.content.clear();
-                facts.mtime = (0, 0);
                 databases.insert(path.clone(), dump);
             }
         }

@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 use crate::check::Checked;
 use crate::finding::{Code, Finding, FindingKind, Severity, Subject};
 use crate::report::Mode;
+use crate::scan::META_DB;
 
 pub use action::{Action, ActionKind, Because, SnapshotName, Verb};
 pub use options::{Allow, RepairOptions};
@@ -174,6 +175,8 @@ impl Planner<'_> {
 fn rebuild(finding: &Finding, draft: &mut Draft) -> Result<(), Why> {
     let database = match &finding.subject {
         Subject::Database { path } | Subject::Record { database: path, .. } => path.clone(),
+        // Of the store as a whole only meta.db can be missing.
+        Subject::Store => META_DB.into(),
         _ => return Err(Why::ByHand),
     };
     if let FindingKind::MetadataUnusable { why: crate::finding::Unusable::NotRegular { .. }, .. } =
