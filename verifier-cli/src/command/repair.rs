@@ -180,7 +180,10 @@ impl Job<'_> {
                 }
             }
         };
-        let after = self.look(Some(&plan.subjects()))?;
+        // A database that was made anew may show what could not be seen before.
+        let rebuilt = plan.actions.iter().any(|action| action.kind.verb() == Verb::Rebuild);
+        let subjects = plan.subjects();
+        let after = self.look((!rebuilt).then_some(&subjects))?;
         Ok((applied, after.report))
     }
 }
