@@ -13,7 +13,7 @@ use super::source::{Source, folder_if_any};
 use super::stage::{Stage, remove_tree};
 use crate::event::Interrupt;
 use crate::io::{FileKind, Folder, Time};
-use crate::layer::tree::Tree;
+use crate::layer::tree::{NodeId, Tree};
 use crate::metadata::Kind;
 use crate::plan::SnapshotTask;
 use crate::repair::mounted;
@@ -175,8 +175,12 @@ impl Restorer<'_, '_> {
         }
         let takes: Vec<PathBuf> = mending.take.iter().map(|path| top.join(path)).collect();
         let touched = takes.iter().chain(puts.iter().map(|put| &put.path));
-        let folders: BTreeSet<PathBuf> =
+        let mut folders: BTreeSet<PathBuf> =
             touched.filter_map(|path| path.parent()).map(Path::to_path_buf).collect();
+        if model.inode(NodeId::ROOT).is_some_and(|(_, inode)| inode.mtime().is_some()) {
+            // A folder's entry led there, through a link: no comparison asks for it.
+            folders.insert(top.clone());
+        }
         let mut times = self.times(&folders, compared);
         let moved = puts.iter().map(|put| &put.path).chain(&takes);
         self.note_times(moved, &mut refused)?;
