@@ -182,7 +182,11 @@ fn killed_twenty_times_it_covers_everything_once() {
     covered.sort();
     assert_eq!(covered, all, "after {} had been verified by the killed runs", verified.len());
     let rest = bench.status()["runs"][0]["verified"].as_u64().unwrap();
-    assert_eq!(rest as usize, all.len() - verified.len(), "the last run verified what the others had not");
+    assert_eq!(
+        usize::try_from(rest).unwrap(),
+        all.len() - verified.len(),
+        "the last run verified what the others had not"
+    );
 }
 
 #[test]
@@ -220,14 +224,14 @@ fn metrics_and_plugins() {
         let line = text.lines().find(|line| line.starts_with(name) && !line.starts_with('#'));
         line.unwrap_or_else(|| panic!("no {name}: {text}")).rsplit(' ').next().unwrap().parse().unwrap()
     };
-    let swept = finish(&mut bench.command("sweep", &["--npd"]).args(metrics));
+    let swept = finish(bench.command("sweep", &["--npd"]).args(metrics));
     assert_eq!((swept.status, swept.stdout.as_str()), (0, "containerd store clean: nothing wrong\n"));
     let success = value("containerd_fsck_last_success_timestamp_seconds");
     assert!(success > 0.0 && value("containerd_fsck_overdue_subjects") == 0.0);
     let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata().unwrap().permissions());
     assert_eq!(mode & 0o777, 0o644);
     flip(&blobs(bench.root.path())[0]);
-    let checked = finish(&mut bench.command("check", &["--npd"]).args(metrics));
+    let checked = finish(bench.command("check", &["--npd"]).args(metrics));
     assert_eq!(checked.status, 1);
     assert!(checked.stdout.len() <= 80 && checked.stdout.lines().count() == 1, "{checked:?}");
     assert_eq!(value("containerd_fsck_last_success_timestamp_seconds"), success);

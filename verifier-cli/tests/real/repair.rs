@@ -55,6 +55,12 @@ fn says_42(containerd: &Containerd, image: &str, id: &str) {
     assert_eq!(said.trim(), "42", "{image}");
 }
 
+/// Nothing is wrong, strictly. A container that has just been removed leaves notes: the next collection takes what it had.
+fn undamaged(root: &Path, what: &str) {
+    let checked = check(root, &["--strict"]);
+    assert_eq!(checked.status, 0, "{what}: {:#}", checked.report);
+}
+
 /// A registry with images, and a containerd that has pulled them.
 struct Node {
     registry: Registry,
@@ -122,7 +128,7 @@ fn after_a_power_cut_everything_is_healed_without_a_pull() {
             containerd.pull(&image);
             assert_eq!(registry.blob_pulls(), before, "{kind}: blobs were pulled");
             containerd.stop();
-            check(&root, &[]).assert_clean("used after the repair");
+            undamaged(&root, "used after the repair");
         }
     });
 }
@@ -130,7 +136,7 @@ fn after_a_power_cut_everything_is_healed_without_a_pull() {
 /// The layer that both images have.
 fn shared_layer(bed: &Bed) -> String {
     let (one, other) = (layers_of(&bed.image("small")), layers_of(&bed.image("small-b")));
-    one.into_iter().find(|layer| other.contains(layer)).expect("the two images share a layer")
+    one.into_iter().find(|layer| other.contains(layer)).unwrap()
 }
 
 #[test]
@@ -183,7 +189,7 @@ fn a_wrong_blob_without_a_source_is_taken_out_alone() {
                 let tasks = containerd.ctr(&["tasks", "ls"]);
                 assert!(tasks.contains("RUNNING"), "the container of the other image runs on: {tasks}");
             }
-            check(&node.root, &[]).assert_clean("pulled again");
+            undamaged(&node.root, "pulled again");
         }
     });
 }
@@ -213,7 +219,7 @@ fn a_layer_whose_blob_and_snapshot_are_wrong_is_pulled_and_unpacked_again() {
             assert_eq!(node.registry.blob_pulls() - before, 1, "live {live}: that one layer and no other");
             says_42(&containerd, &node.reference("small"), "once");
             containerd.stop();
-            check(&node.root, &[]).assert_clean("pulled and unpacked again");
+            undamaged(&node.root, "pulled and unpacked again");
         }
     });
 }

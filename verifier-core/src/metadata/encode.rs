@@ -1,4 +1,4 @@
-//! Values as containerd writes them: the inverse of [`value`](super::value).
+//! Values as containerd writes them: what `value` reads.
 
 use super::value::{Timestamp, YEAR_1_TO_1970};
 

@@ -11,7 +11,7 @@
 //! What got a row again without a name is held by a lease that ends after a week: until then a pull by name finds every blob
 //! and every snapshot in place. What lost its row is moved to the quarantine. Names of images are never invented.
 //!
-//! [`meta_db`] and [`snapshotter`] plan and are pure; [`found`] reads; [`action`] acts.
+//! `meta_db` and `snapshotter` plan and are pure; `found` reads; `action` acts.
 
 mod action;
 mod base;
