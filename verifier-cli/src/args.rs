@@ -21,8 +21,8 @@ Finds what a crash did to a containerd root, and proves it.
 After a power cut, containerd's metadata can call an image complete while every file of its unpacked \
 snapshots is empty; pulling again changes nothing. This command reads a containerd root the way containerd \
 does, rehashes every blob, compares every unpacked snapshot with the layer that made it, and says which \
-images and containers each fault touches. It only reads: it writes nothing below the root, takes no lock that \
-containerd could wait for, and works while containerd runs.";
+images and containers each fault touches. 'check' only reads: it writes nothing below the root, takes no lock that \
+containerd could wait for, and works while containerd runs. 'repair' puts right what is wrong.";
 
 const AFTER: &str = "\
 Exit status (fsck(8)'s; 4 and 8 combine to 12):

@@ -99,7 +99,14 @@ fn judge(repaired: &Repaired) -> Vec<String> {
 /// Cut off at any step, the store has no damage that it did not have before, and another run finishes.
 #[test]
 fn a_repair_that_is_cut_off_anywhere_is_finished_by_the_next() {
-    for name in ["layer-flipped", "all-files-emptied", "leaf-folder-missing", "config-flipped"] {
+    for name in [
+        "layer-flipped",
+        "all-files-emptied",
+        "leaf-folder-missing",
+        "config-flipped",
+        "name-with-suffix",
+        "wrong-blob-without-row",
+    ] {
         let Some(damage) = damage::all().find(|damage| damage.name == name) else {
             panic!("no damage {name}: {:?}", damage::all().map(|one| one.name).collect::<Vec<_>>())
         };

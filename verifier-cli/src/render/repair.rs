@@ -77,7 +77,7 @@ pub(crate) fn write_human(out: &mut dyn Write, repaired: &Repaired<'_>, style: S
     }
     let plan = repaired.plan;
     for (at, action) in plan.actions.iter().enumerate() {
-        write_action(out, at, action, style)?;
+        write_action(out, at, action, repaired.before, style)?;
         if let Some((applied, _)) = repaired.done {
             match applied.outcomes.get(at) {
                 Some(Ok(())) => writeln!(out, "     {}", style.paint(Paint::Good, "done"))?,
@@ -93,13 +93,21 @@ pub(crate) fn write_human(out: &mut dyn Write, repaired: &Repaired<'_>, style: S
     write_end(out, repaired, style)
 }
 
-fn write_action(out: &mut dyn Write, at: usize, action: &Action, style: Style) -> io::Result<()> {
+fn write_action(
+    out: &mut dyn Write,
+    at: usize,
+    action: &Action,
+    before: &Report,
+    style: Style,
+) -> io::Result<()> {
     let number = format!("{:>3}. ", at + 1);
     let verb = style.paint(Paint::Strong, action.kind.verb().as_str());
     writeln!(out, "\n{number}{verb}")?;
     writeln!(out, "{}", wrap("     ", &words::action(&action.kind)))?;
     for because in action.because.iter().take(SHOWN) {
-        let text = format!("because of {}: {}", because.code, words::subject(&because.subject));
+        let is_it = |finding: &&Finding| finding.code() == because.code && finding.subject == because.subject;
+        let why = before.findings.iter().find(is_it).map(words::fault).unwrap_or_default();
+        let text = format!("because of {}: {why}", because.code);
         writeln!(out, "{}", wrap("     ", &text))?;
     }
     if let Some(more) = action.because.len().checked_sub(SHOWN).filter(|more| *more > 0) {

@@ -51,13 +51,20 @@ pub fn repair(root: &Path, options: &RepairOptions) -> Repaired {
 
 /// Repairs a stopped store; an error means that the run could not be begun or ended.
 pub fn repair_with(root: &Path, options: &RepairOptions, gate: &StepGate) -> io::Result<Repaired> {
+    repair_checked(root, options, gate, &CheckOptions::default().threads(1))
+}
+
+/// As [`repair_with`], of what a check with these options finds.
+pub fn repair_checked(
+    root: &Path,
+    options: &RepairOptions,
+    gate: &StepGate,
+    check: &CheckOptions,
+) -> io::Result<Repaired> {
     let store = Store::open(root).unwrap();
     let disk = Disk::new(store.folder(), gate);
     let locked = LockedStore::lock(disk).map_err(io::Error::other)?;
-    let see = || {
-        let options = CheckOptions::default().threads(1);
-        look(&store, &options, None, &Unobserved, &Interrupt::default()).unwrap()
-    };
+    let see = || look(&store, check, None, &Unobserved, &Interrupt::default()).unwrap();
     let checked = see();
     let plan = RepairPlan::new(&checked, &Available::default(), options);
     let mut rows = LockedRows::new(&locked, &checked);
