@@ -1,4 +1,4 @@
-//! Reads a containerd root and proves what in it is damaged.
+//! Reads a containerd root, proves what in it is damaged, and puts it right.
 //!
 //! ```text
 //! Store::open(root)            what is this folder?
@@ -7,7 +7,15 @@
 //!   verify(&plan)         ──► Report      findings and coverage; events to an Observer on the way
 //! ```
 //!
-//! [`check`] is the four in one call. The library is silent: it prints nothing, exits nothing and writes nothing.
+//! [`check`] is the four in one call. What it found can be put right:
+//!
+//! ```text
+//! look(&store)                              ──► Checked      the report, with the facts that it was made from
+//!   RepairPlan::new(&checked, …)            ──► RepairPlan   actions and refusals, each with its reason; pure
+//!   apply(&plan, …, disk, rows)             ──► Applied      journalled, and undone by repair::undo
+//! ```
+//!
+//! The library is silent: it prints nothing and exits nothing, and only [`repair`] and [`sweep`](mod@sweep) write.
 
 pub mod advice;
 pub mod bolt;

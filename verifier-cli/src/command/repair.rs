@@ -10,6 +10,7 @@ use verifier_core::live::Live;
 use verifier_core::repair::apply::{Applied, ApplyError, LockedRows, NoRows, Progress as Steps, Rows, apply};
 use verifier_core::repair::disk::{Disk, StepGate};
 use verifier_core::repair::locked::{LockError, LockedStore, only_one};
+use verifier_core::repair::mounted::Mounted;
 use verifier_core::repair::plan::{Action, RepairPlan, Verb};
 use verifier_core::repair::source::{Available, Source};
 use verifier_core::repair::{LiveRows, Retention, retain, wanted};
@@ -70,7 +71,8 @@ impl Job<'_> {
             complain(escape(error.to_string()));
             Status::INCOMPLETE
         })?;
-        let plan = RepairPlan::new(&checked, &available, &self.args.options().mode(Some(mode)));
+        let mounted = Mounted::find(self.store.folder(), &checked);
+        let plan = RepairPlan::new(&checked, &available, &mounted, &self.args.options().mode(Some(mode)));
         let done = match self.args.yes && !plan.actions.is_empty() {
             true => Some(self.carry_out(&plan, &checked, locked.as_ref(), &sources)?),
             false => None,

@@ -96,6 +96,7 @@ fn why(why: &Why) -> String {
             let keys: Vec<String> = keys.iter().map(escape).collect();
             format!("snapshots that are no image's stand on it: {}", keys.join(", "))
         }
+        Why::Mounted { how } => format!("{}; stop what uses it first", escape(how)),
         Why::Live => "containerd may be at work on it; stop containerd first".into(),
         Why::NoLayer => "no layer is known from which it could be unpacked again".into(),
         other => escape(format!("{other:?}")),

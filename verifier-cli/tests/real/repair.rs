@@ -269,3 +269,42 @@ fn what_no_registry_has_is_not_taken_out() {
         repair(&root, &["--allow", "unpullable"]).assert(4, &["evict"]);
     });
 }
+
+#[test]
+fn a_snapshot_is_restored_live_but_not_under_a_mount() {
+    on_each(|bed, generation| {
+        let (node, containerd) = Node::new(bed, generation, &["small"]);
+        containerd.run(&node.reference("small"), "busy", &["/bin/sh", "-c", "sleep 600"]);
+        let tree = node.root.join(SNAPSHOTS).join("1/fs");
+        let file = largest_file(&tree);
+        std::fs::write(&file, b"").unwrap();
+        let socket = containerd.socket();
+        let args = ["--yes", "--address", socket.to_str().unwrap()];
+        let refused = repair(&node.root, &args);
+        refused.assert(4, &[]);
+        assert_eq!(refused.document["refusals"][0]["reason"], "mounted", "{refused:?}");
+        assert_eq!(file.metadata().unwrap().len(), 0, "nothing was changed");
+        containerd.stop_container("busy");
+        let done = repair(&node.root, &args);
+        done.assert(1, &["restore"]);
+        assert_eq!(done.document["mode"], "live");
+        undamaged(&node.root, "restored live");
+        says_42(&containerd, &node.reference("small"), "once");
+    });
+}
+
+fn largest_file(top: &Path) -> PathBuf {
+    let mut files = Vec::new();
+    let mut left = vec![top.to_owned()];
+    while let Some(folder) = left.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap()) {
+            let stat = entry.path().symlink_metadata().unwrap();
+            if stat.is_dir() {
+                left.push(entry.path());
+            } else if stat.is_file() {
+                files.push((stat.len(), entry.path()));
+            }
+        }
+    }
+    files.into_iter().max().unwrap().1
+}

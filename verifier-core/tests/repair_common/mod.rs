@@ -14,6 +14,7 @@ use verifier_core::repair::Undone;
 use verifier_core::repair::apply::{ApplyError, LockedRows, Progress, apply};
 use verifier_core::repair::disk::{Disk, StepGate};
 use verifier_core::repair::locked::LockedStore;
+use verifier_core::repair::mounted::Mounted;
 use verifier_core::repair::plan::{Action, RepairOptions, RepairPlan};
 use verifier_core::repair::source::Available;
 use verifier_core::{CheckOptions, Store, look};
@@ -66,7 +67,8 @@ pub fn repair_checked(
     let locked = LockedStore::lock(disk).map_err(io::Error::other)?;
     let see = || look(&store, check, None, &Unobserved, &Interrupt::default()).unwrap();
     let checked = see();
-    let plan = RepairPlan::new(&checked, &Available::default(), options);
+    let mounted = Mounted::find(store.folder(), &checked);
+    let plan = RepairPlan::new(&checked, &Available::default(), &mounted, options);
     let mut rows = LockedRows::new(&locked, &checked);
     let applied = apply(&plan, &checked, disk, &mut rows, &[], &mut Quiet, &Interrupt::default())?;
     let named = plan.actions.iter().map(|action| format!("{:?}", action.kind));

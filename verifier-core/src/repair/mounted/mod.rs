@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 use self::table::{Mount, Overlay, parse};
+use crate::check::Checked;
+use crate::finding::{Code, Subject};
 use crate::io::Folder;
 
 /// Why a tree must not be changed now.
@@ -59,6 +61,34 @@ pub enum InUse {
     /// `/proc` does not tell.
     #[error("cannot tell what is mounted: {0}")]
     System(#[from] io::Error),
+}
+
+/// Damaged trees that are in use, or may be, by snapshotter and backend key: how, in words.
+#[derive(Debug, Clone, Default)]
+pub struct Mounted(BTreeMap<(String, String), String>);
+
+impl Mounted {
+    /// Asks for each snapshot that `checked` found to differ from its layer.
+    #[must_use]
+    pub fn find(root: &Folder, checked: &Checked) -> Mounted {
+        let findings = checked.report.findings.iter().filter(|one| one.code() == Code::SnapshotDiffers);
+        let damaged: BTreeSet<&Subject> = findings.map(|finding| &finding.subject).collect();
+        let mut mounted = Mounted::default();
+        for task in checked.plan.snapshots.iter().filter(|task| damaged.contains(&task.subject())) {
+            // One that cannot be opened is for whoever restores it to say.
+            let Ok(tree) = root.folder(&task.tree) else { continue };
+            if let Err(used) = refuse_if_used(&tree) {
+                mounted.0.insert((task.snapshotter.clone(), task.backend_key.clone()), used.to_string());
+            }
+        }
+        mounted
+    }
+
+    /// How a snapshot is in use, if it is.
+    #[must_use]
+    pub fn get(&self, snapshotter: &str, backend_key: &str) -> Option<&str> {
+        self.0.get(&(snapshotter.to_owned(), backend_key.to_owned())).map(String::as_str)
+    }
 }
 
 /// Refuses a tree that is in use, or may be.

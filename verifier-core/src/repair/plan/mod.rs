@@ -22,6 +22,7 @@ pub use action::{Action, ActionKind, Because, SnapshotName, Verb};
 pub use options::{Allow, RepairOptions};
 pub use refusal::{Refusal, Why};
 
+use super::mounted::Mounted;
 use super::source::Available;
 use held::Held;
 
@@ -36,12 +37,19 @@ pub struct RepairPlan {
 }
 
 impl RepairPlan {
-    /// A plan against all that `checked` found. `available` is what the sources have of the blobs that are damaged.
+    /// A plan against all that `checked` found. `available` is what the sources have of the blobs that are damaged, `mounted`
+    /// what of the damaged trees is in use.
     #[must_use]
-    pub fn new(checked: &Checked, available: &Available, options: &RepairOptions) -> RepairPlan {
+    pub fn new(
+        checked: &Checked,
+        available: &Available,
+        mounted: &Mounted,
+        options: &RepairOptions,
+    ) -> RepairPlan {
         let planner = Planner {
             checked,
             available,
+            mounted,
             options,
             held: Held::new(&checked.inventory),
             mode: options.mode.unwrap_or(checked.report.mode),
@@ -125,6 +133,7 @@ impl Draft {
 struct Planner<'a> {
     checked: &'a Checked,
     available: &'a Available,
+    mounted: &'a Mounted,
     options: &'a RepairOptions,
     held: Held<'a>,
     mode: Mode,

@@ -55,6 +55,11 @@ pub enum Why {
         /// Their keys.
         keys: Vec<String>,
     },
+    /// A mount uses it, or may: what is looked up through it would stay as it was.
+    Mounted {
+        /// Which, in words.
+        how: String,
+    },
     /// While containerd holds the store it may not be done: stop it first.
     Live,
     /// The layer's blob, which it would be made from, is damaged or not here, and what it stands under is not known.

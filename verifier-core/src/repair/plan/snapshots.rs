@@ -22,6 +22,9 @@ impl Planner<'_> {
         if !healable || Driver::of(snapshotter) == Some(Driver::Btrfs) {
             return self.evict_snapshot(finding, draft);
         }
+        if let Some(how) = self.mounted.get(snapshotter, key) {
+            return Err(Why::Mounted { how: how.into() });
+        }
         let tasks = &self.checked.plan.snapshots;
         let task = tasks.iter().find(|task| task.snapshotter == *snapshotter && task.backend_key == *key);
         let write_bytes = task.and_then(|task| task.usage).map_or(0, |usage| usage.size_bytes);
