@@ -12,10 +12,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags,
+    AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, StatxFlags, Timespec, Timestamps, UTIME_OMIT, Uid,
+    XattrFlags,
 };
 use rustix::io::Errno;
 
+use super::journal::Inode;
 use crate::io::{FileKind, Folder, Stat, Time};
 
 /// A change that is about to be made.
@@ -329,6 +331,23 @@ impl<'a> Dir<'a> {
         match self.folder.stat(Path::new(name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             other => other.map(Some),
+        }
+    }
+
+    /// Which inode has that name; `None` when there is nothing of that name.
+    ///
+    /// # Errors
+    /// What `statx(2)` reports but `ENOENT`.
+    pub(super) fn inode(&self, name: &OsStr) -> io::Result<Option<Inode>> {
+        let mask = StatxFlags::INO | StatxFlags::BTIME;
+        match rustix::fs::statx(self.folder.fd(), name, AtFlags::SYMLINK_NOFOLLOW, mask) {
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+            Ok(stat) => {
+                let told = StatxFlags::from_bits_retain(stat.stx_mask).contains(StatxFlags::BTIME);
+                let born = Time { seconds: stat.stx_btime.tv_sec, nanoseconds: stat.stx_btime.tv_nsec };
+                Ok(Some(Inode::new(stat.stx_ino, told.then_some(born))))
+            }
         }
     }
 

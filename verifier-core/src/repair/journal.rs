@@ -41,11 +41,11 @@ pub(super) enum Line {
     /// What follows is part of this action, for people.
     Action { text: String },
     /// `path` becomes item `item`.
-    Take { item: u64, path: RawPath, ino: u64, parent: Moment },
-    /// Item `item`, which is inode `ino`, becomes `path`; what had that name becomes the item.
-    Put { item: u64, path: RawPath, ino: u64, occupied: bool, parent: Moment },
-    /// The attributes of `path`, which is inode `ino`, change; this is what they were.
-    Change { path: RawPath, ino: u64, before: Attributes },
+    Take { item: u64, path: RawPath, inode: Inode, parent: Moment },
+    /// Item `item`, which is `inode`, becomes `path`; what had that name becomes the item.
+    Put { item: u64, path: RawPath, inode: Inode, occupied: bool, parent: Moment },
+    /// The attributes of `path`, which is `inode`, change; this is what they were.
+    Change { path: RawPath, inode: Inode, before: Attributes },
     /// Item `item` is a copy of the database as it was before the run.
     Backup { item: u64, database: RawPath },
     /// Transaction `txid` changes rows; `inverse` puts them back.
@@ -111,6 +111,19 @@ impl From<Time> for Moment {
 impl From<Moment> for Time {
     fn from(Moment(seconds, nanoseconds): Moment) -> Self {
         Time { seconds, nanoseconds }
+    }
+}
+
+/// An inode: its number, and when it was made where the file system tells. A number is given out again once it is free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Inode {
+    ino: u64,
+    born: Option<Moment>,
+}
+
+impl Inode {
+    pub(super) fn new(ino: u64, born: Option<Time>) -> Inode {
+        Inode { ino, born: born.map(Moment::from) }
     }
 }
 

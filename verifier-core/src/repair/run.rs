@@ -132,12 +132,12 @@ impl<'a> Run<'a> {
         let mut at = Parent::none();
         for Put { item, path } in puts {
             let (dir, name) = at.of(self.disk, path)?;
-            let new = self.items.stat(item)?.ok_or(Errno::NOENT)?;
+            let inode = self.items.inode(item)?.ok_or(Errno::NOENT)?;
             let old = dir.stat(name)?;
             lines.push(Line::Put {
                 item: number(item)?,
                 path: RawPath(path.clone()),
-                ino: new.ino,
+                inode,
                 occupied: old.is_some(),
                 parent: mtime(dir)?.into(),
             });
@@ -164,9 +164,9 @@ impl<'a> Run<'a> {
         for path in paths {
             let item = number(&self.new_item())?;
             let (dir, name) = at.of(self.disk, path)?;
-            let stat = dir.stat(name)?.ok_or(Errno::NOENT)?;
+            let inode = dir.inode(name)?.ok_or(Errno::NOENT)?;
             let (path, parent) = (RawPath(path.clone()), mtime(dir)?.into());
-            lines.push(Line::Take { item, path, ino: stat.ino, parent });
+            lines.push(Line::Take { item, path, inode, parent });
         }
         self.log(&lines)?;
         for line in &lines {
@@ -187,8 +187,9 @@ impl<'a> Run<'a> {
         for (path, _) in changes {
             let (dir, name) = at.of(self.disk, path)?;
             let stat = dir.stat(name)?.ok_or(Errno::NOENT)?;
+            let inode = dir.inode(name)?.ok_or(Errno::NOENT)?;
             let before = Attributes::of(dir.folder(), Path::new(name), &stat)?;
-            lines.push(Line::Change { path: RawPath(path.clone()), ino: stat.ino, before });
+            lines.push(Line::Change { path: RawPath(path.clone()), inode, before });
         }
         self.log(&lines)?;
         for (path, change) in changes {

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::disk::{Dir, Disk};
-use super::journal::{self, Attributes, Line, Moment, RawPath};
+use super::journal::{self, Attributes, Inode, Line, Moment, RawPath};
 use super::locked::LockedStore;
 use super::run::{Change, ITEMS, Parent, RUNS};
 use super::{rebuild, rows};
@@ -134,13 +134,13 @@ struct Undoing<'a> {
 impl Undoing<'_> {
     fn step(&mut self, line: &Line) -> Result<Step, (PathBuf, Left)> {
         let (path, step) = match line {
-            Line::Take { item, path: RawPath(path), ino, parent } => {
-                (path, self.take(&item.to_string(), path, *ino, *parent))
+            Line::Take { item, path: RawPath(path), inode, parent } => {
+                (path, self.take(&item.to_string(), path, *inode, *parent))
             }
-            Line::Put { item, path: RawPath(path), ino, parent, .. } => {
-                (path, self.put(&item.to_string(), path, *ino, *parent))
+            Line::Put { item, path: RawPath(path), inode, parent, .. } => {
+                (path, self.put(&item.to_string(), path, *inode, *parent))
             }
-            Line::Change { path: RawPath(path), ino, before } => (path, self.change(path, *ino, before)),
+            Line::Change { path: RawPath(path), inode, before } => (path, self.change(path, *inode, before)),
             Line::Begin { .. }
             | Line::Action { .. }
             | Line::Backup { .. }
@@ -152,12 +152,12 @@ impl Undoing<'_> {
         step.map_err(|why| (path.clone(), why))
     }
 
-    fn take(&mut self, item: &str, path: &Path, ino: u64, before: Moment) -> Result<Step, Left> {
+    fn take(&mut self, item: &str, path: &Path, inode: Inode, before: Moment) -> Result<Step, Left> {
         let item = OsStr::new(item);
         let (dir, name) = self.parent.of(self.disk, path)?;
-        let there = dir.stat(name)?.map(|stat| stat.ino);
-        if self.items.stat(item)?.is_none_or(|stat| stat.ino != ino) {
-            return if there == Some(ino) { Ok(Step::NotMade) } else { Err(Left::ChangedSince) };
+        let there = dir.inode(name)?;
+        if self.items.inode(item)?.is_none_or(|kept| kept != inode) {
+            return if there == Some(inode) { Ok(Step::NotMade) } else { Err(Left::ChangedSince) };
         }
         if there.is_some() {
             return Err(Left::Occupied);
@@ -166,23 +166,26 @@ impl Undoing<'_> {
         self.set_time(path, before)
     }
 
-    fn put(&mut self, item: &str, path: &Path, ino: u64, before: Moment) -> Result<Step, Left> {
+    fn put(&mut self, item: &str, path: &Path, inode: Inode, before: Moment) -> Result<Step, Left> {
         let item = OsStr::new(item);
-        let kept = self.items.stat(item)?.map(|stat| stat.ino);
+        let kept = self.items.inode(item)?;
         let (dir, name) = self.parent.of(self.disk, path)?;
-        let there = dir.stat(name)?.map(|stat| stat.ino);
-        match (there == Some(ino), kept) {
+        let there = dir.inode(name)?;
+        match (there == Some(inode), kept) {
             (true, Some(_)) => self.items.exchange(item, dir, name)?,
             (true, None) => dir.rename(name, &self.items, item)?,
-            (false, Some(kept)) if kept == ino => return Ok(Step::NotMade),
+            (false, Some(kept)) if kept == inode => return Ok(Step::NotMade),
             (false, _) => return Err(Left::ChangedSince),
         }
         self.set_time(path, before)
     }
 
-    fn change(&mut self, path: &Path, ino: u64, before: &Attributes) -> Result<Step, Left> {
+    fn change(&mut self, path: &Path, inode: Inode, before: &Attributes) -> Result<Step, Left> {
         let (dir, name) = self.parent.of(self.disk, path)?;
-        let stat = dir.stat(name)?.filter(|stat| stat.ino == ino).ok_or(Left::ChangedSince)?;
+        if dir.inode(name)? != Some(inode) {
+            return Err(Left::ChangedSince);
+        }
+        let stat = dir.stat(name)?.ok_or(Left::ChangedSince)?;
         let now = Attributes::of(dir.folder(), Path::new(name), &stat)?;
         if now == *before {
             return Ok(Step::NotMade);
