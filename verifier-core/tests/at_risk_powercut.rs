@@ -1,7 +1,7 @@
 //! After a power cut right after a pull, on a store with fifty older images: what is at risk is found and put right, and
 //! hardly anything else is read.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where its own footing fails")]
+#![expect(clippy::unwrap_used, reason = "a test ends where its own footing fails")]
 
 mod repair_common;
 mod restore_common;

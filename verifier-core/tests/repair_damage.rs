@@ -7,15 +7,19 @@ mod restore_common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use repair_common::{Repaired, differences, repair, repair_with, store_picture, undo};
+use repair_common::{Repaired, differences, repair, repair_from, store_picture, undo};
+use testdata::builder::sample;
 use testdata::damage::{self, Damage, How};
 use testdata::in_parallel;
+use verifier_core::CheckOptions;
 use verifier_core::finding::{Code, Severity};
 use verifier_core::repair::disk::StepGate;
 use verifier_core::repair::plan::{Allow, RepairOptions};
+use verifier_core::repair::source::Source;
 
 /// What only a medium or a person can put right, or what is not wrong enough to touch.
 fn allow_all() -> RepairOptions {
@@ -99,49 +103,68 @@ fn judge(repaired: &Repaired) -> Vec<String> {
 /// Cut off at any step, the store has no damage that it did not have before, and another run finishes.
 #[test]
 fn a_repair_that_is_cut_off_anywhere_is_finished_by_the_next() {
-    for name in [
+    let names = [
         "layer-flipped",
         "all-files-emptied",
         "leaf-folder-missing",
         "config-flipped",
         "name-with-suffix",
         "wrong-blob-without-row",
-    ] {
-        let Some(damage) = damage::all().find(|damage| damage.name == name) else {
-            panic!("no damage {name}: {:?}", damage::all().map(|one| one.name).collect::<Vec<_>>())
-        };
-        let mut cut_at = 0;
-        loop {
-            let dir = repair_common::scratch();
-            let root = dir.path().join("root");
-            damage.apply(&root).unwrap();
-            let before = store_picture(&root);
-            let steps = Arc::new(AtomicUsize::new(0));
-            let count = Arc::clone(&steps);
-            let gate = StepGate::new(move |_, _| match count.fetch_add(1, Ordering::Relaxed) {
-                step if step < cut_at => Ok(()),
-                _ => Err(io::ErrorKind::Interrupted.into()),
-            });
-            let cut = repair_with(&root, &allow_all(), &gate);
-            let finished = cut.as_ref().is_ok_and(|cut| cut.failed.is_empty());
-            let next = repair(&root, &allow_all());
-            let faults = judge(&next);
-            assert!(faults.is_empty(), "{name}, cut off at step {cut_at}: {faults:#?}");
-            let runs = std::fs::read_dir(root.join("containerd-fsck/runs")).unwrap();
-            let mut runs: Vec<_> = runs.map(|run| run.unwrap().file_name().into_string().unwrap()).collect();
-            // The last one first: names are times, and a second run of the same second has the longer name.
-            runs.sort_by_key(|run| std::cmp::Reverse((run.get(..16).map(str::to_owned), run.len())));
-            for run in &runs {
-                undo(&root, run);
-            }
-            let left = differences(&before, &store_picture(&root));
-            assert!(left.is_empty(), "{name}, cut off at step {cut_at}, not undone: {left:#?}");
-            if finished {
-                break;
-            }
-            cut_at += 1;
+    ];
+    for name in names {
+        cut_off_everywhere(name, None);
+    }
+}
+
+/// As above, with the right bytes at hand.
+#[test]
+fn a_replacement_that_is_cut_off_anywhere_is_finished_by_the_next() {
+    let source = repair_common::scratch();
+    sample().unwrap().store.write(source.path()).unwrap();
+    for name in ["layer-flipped", "layer-missing", "manifest-flipped"] {
+        cut_off_everywhere(name, Some(source.path()));
+    }
+}
+
+fn cut_off_everywhere(name: &str, source: Option<&Path>) {
+    let damage = damage::all().find(|damage| damage.name == name).unwrap();
+    let open = || source.map(|path| Source::open(path).unwrap()).into_iter().collect::<Vec<_>>();
+    let check = CheckOptions::default().threads(1);
+    let mut cut_at = 0;
+    loop {
+        let dir = repair_common::scratch();
+        let root = dir.path().join("root");
+        damage.apply(&root).unwrap();
+        let before = store_picture(&root);
+        let steps = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&steps);
+        let gate = StepGate::new(move |_, _| match count.fetch_add(1, Ordering::Relaxed) {
+            step if step < cut_at => Ok(()),
+            _ => Err(io::ErrorKind::Interrupted.into()),
+        });
+        let cut = repair_from(&root, &allow_all(), &gate, &check, &mut open());
+        let finished = cut.as_ref().is_ok_and(|cut| cut.failed.is_empty());
+        let next = repair_from(&root, &allow_all(), &StepGate::default(), &check, &mut open()).unwrap();
+        let faults = judge(&next);
+        assert!(faults.is_empty(), "{name}, cut off at step {cut_at}: {faults:#?}");
+        undo_all(&root);
+        let left = differences(&before, &store_picture(&root));
+        assert!(left.is_empty(), "{name}, cut off at step {cut_at}, not undone: {left:#?}");
+        if finished {
+            break;
         }
-        println!("{name}: {cut_at} steps");
-        assert!(cut_at > 5, "{name}: only {cut_at} steps");
+        cut_at += 1;
+    }
+    println!("{name}: {cut_at} steps");
+    assert!(cut_at > 5, "{name}: only {cut_at} steps");
+}
+
+/// Undoes all runs, the last one first: names are times, and a second run of the same second has the longer name.
+fn undo_all(root: &Path) {
+    let runs = std::fs::read_dir(root.join("containerd-fsck/runs")).unwrap();
+    let mut runs: Vec<_> = runs.map(|run| run.unwrap().file_name().into_string().unwrap()).collect();
+    runs.sort_by_key(|run| std::cmp::Reverse((run.get(..16).map(str::to_owned), run.len())));
+    for run in &runs {
+        undo(root, run);
     }
 }

@@ -113,7 +113,7 @@ pub fn undo(disk: Disk<'_>, id: &str, locked: Option<&LockedStore<'_>>) -> Resul
 /// The files of blobs whose records a run deleted through containerd's API.
 fn deleted_live(lines: &[Line]) -> BTreeSet<PathBuf> {
     let acts = lines.iter().filter_map(|line| match line {
-        Line::Live { act } if act["act"] == "delete-blob" => act["row"]["digest"].as_str(),
+        Line::Live { act } if act.get("act")? == "delete-blob" => act.get("row")?.get("digest")?.as_str(),
         _ => None,
     });
     acts.filter_map(|digest| digest.parse().ok()).map(|digest| BlobFile::path(&digest)).collect()

@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 use verifier_core::bolt::{Database, Visitor};
 use verifier_core::event::{Interrupt, Unobserved};
 use verifier_core::finding::{Code, Finding, Severity};
-use verifier_core::repair::Undone;
 use verifier_core::repair::apply::{ApplyError, LockedRows, Progress, apply};
 use verifier_core::repair::disk::{Disk, StepGate};
 use verifier_core::repair::locked::LockedStore;
 use verifier_core::repair::mounted::Mounted;
 use verifier_core::repair::plan::{Action, RepairOptions, RepairPlan};
-use verifier_core::repair::source::Available;
+use verifier_core::repair::source::{Available, Source};
+use verifier_core::repair::{Undone, wanted};
 use verifier_core::{CheckOptions, Store, look};
 
 use super::restore_common::{Facts, picture};
@@ -62,15 +62,27 @@ pub fn repair_checked(
     gate: &StepGate,
     check: &CheckOptions,
 ) -> io::Result<Repaired> {
+    repair_from(root, options, gate, check, &mut [])
+}
+
+/// As [`repair_checked`], with sources of right bytes.
+pub fn repair_from(
+    root: &Path,
+    options: &RepairOptions,
+    gate: &StepGate,
+    check: &CheckOptions,
+    sources: &mut [Source],
+) -> io::Result<Repaired> {
     let store = Store::open(root).unwrap();
     let disk = Disk::new(store.folder(), gate);
     let locked = LockedStore::lock(disk).map_err(io::Error::other)?;
     let see = || look(&store, check, None, &Unobserved, &Interrupt::default()).unwrap();
     let checked = see();
     let mounted = Mounted::find(store.folder(), &checked);
-    let plan = RepairPlan::new(&checked, &Available::default(), &mounted, options);
+    let available = Available::find(sources, wanted(&checked)).map_err(io::Error::other)?;
+    let plan = RepairPlan::new(&checked, &available, &mounted, options);
     let mut rows = LockedRows::new(&locked, &checked);
-    let applied = apply(&plan, &checked, disk, &mut rows, &[], &mut Quiet, &Interrupt::default())?;
+    let applied = apply(&plan, &checked, disk, &mut rows, sources, &mut Quiet, &Interrupt::default())?;
     let named = plan.actions.iter().map(|action| format!("{:?}", action.kind));
     let failed = named
         .zip(&applied.outcomes)
