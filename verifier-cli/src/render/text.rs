@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
+use verifier_core::metadata::Timestamp;
+
 /// `bytes` without anything that a terminal would act on: what is no printable UTF-8 becomes `\n`, `\xff`, `\u{202e}`.
 ///
 /// Names in a store come from whoever made the image, so a line break in one must not look like a line of ours.
@@ -57,18 +59,7 @@ pub(crate) fn count(number: u64, one: &str) -> String {
 
 /// A point in time, UTC, to the second: `2026-01-02 03:04:05Z`; `seconds` since 1970.
 pub(crate) fn date(seconds: i64) -> String {
-    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Days counted from 0000-03-01, in years that begin in March and eras of 400 of them.
-    let days = days + 719_468;
-    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let date = day - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = era * 400 + year + i64::from(month <= 2);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{date:02} {hour:02}:{minute:02}:{second:02}Z")
+    Timestamp { seconds, nanoseconds: 0 }.to_string().replace('T', " ")
 }
 
 /// How many there are of what a collection holds.
