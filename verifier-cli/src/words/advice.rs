@@ -7,7 +7,7 @@ pub(crate) fn advice(finding: &Finding) -> String {
     let by_hand = by_hand(&finding.kind, &finding.subject);
     match repair_command(finding.code()) {
         Some(command) => {
-            format!("Run '{command}': it shows what it would do, and does it with --yes. {by_hand}")
+            format!("{by_hand} '{command}' puts it right; without --yes it only shows how.")
         }
         None => by_hand.into(),
     }

@@ -55,13 +55,14 @@ Images registry.example/app:1 (default)
     containers: web (default)
     -> The layer's blob is intact: the files can be restored from it, without any network. Start no
        container on it until then. Pulling again changes nothing, because containerd takes the
-       snapshot for good.
+       snapshot for good. 'containerd-fsck repair' puts it right; without --yes it only shows how.
 
 In no image
   WARNING ingest-stale
     ingest 0123abcd
       2.9 KiB of a download that nothing will finish: metadata no longer knows it
-    -> Remove its folder while containerd is stopped; it only takes space.
+    -> Remove its folder while containerd is stopped; it only takes space. 'containerd-fsck repair'
+       puts it right; without --yes it only shows how.
 
 Found 1 error, 1 warning; reached: 2 images, 1 container.
 Checked 4 blobs and 2 snapshots, 4.0 MiB in 1.5 s (2.6 MiB/s).
