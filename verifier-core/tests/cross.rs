@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where its own footing fails")]
 
 use std::fs::{self, File};
+use std::io::BufReader;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use testdata::bed::{self, Containerd};
 use testdata::builder::{Change, Database, Edit, META_DB, Sample, StoreBuilder, Time, sample};
@@ -34,10 +36,30 @@ fn codes(report: &Report) -> Vec<&'static str> {
 }
 
 /// Holds meta.db's lock, as a containerd does for its life.
-fn hold(root: &Path) -> File {
-    let file = File::open(root.join(META_DB)).unwrap();
-    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).unwrap();
-    file
+fn hold(root: &Path) -> Held {
+    // Another process: what this one locks itself, no containerd holds.
+    let mut child = Command::new("flock")
+        .arg(root.join(META_DB))
+        .args(["--command", "echo held; exec cat"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    std::io::BufRead::read_line(&mut BufReader::new(child.stdout.take().unwrap()), &mut said).unwrap();
+    assert_eq!(said, "held\n");
+    Held(child)
+}
+
+/// A lock that another process has until this is dropped.
+struct Held(Child);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // The end of its input is the end of it.
+        drop(self.0.stdin.take());
+        self.0.wait().unwrap();
+    }
 }
 
 /// Damages whose code belongs to this room.

@@ -133,7 +133,13 @@ impl Containerd {
         let cgroup =
             format!("/{}-{id}", self.folder.path().file_name().unwrap_or_default().to_string_lossy());
         let own = ["run", "--runc-root", &runc_root, "--cgroup", &cgroup];
-        self.ctr(&[&own, flags, &[image, id], args].concat())
+        let args = [&own, flags, &[image, id], args].concat();
+        let said = self.ctr(&args);
+        if said.is_empty() && flags.contains(&"--rm") {
+            // Under load ctr was seen to lose what a container wrote just before it ended: once more.
+            return self.ctr(&args);
+        }
+        said
     }
 
     /// Kills a container's task and waits until containerd has cleaned it up; container and snapshot stay.
