@@ -54,6 +54,11 @@ pub fn run(command: &mut Command, limit: Duration) -> Output {
 /// [`run`], then panics unless the command succeeded; gives its stdout.
 pub fn succeed(command: &mut Command, limit: Duration) -> String {
     let output = run(command, limit);
+    ended_well(command, &output)
+}
+
+/// The stdout of a command that succeeded; panics if it did not.
+pub(super) fn ended_well(command: &Command, output: &Output) -> String {
     assert!(
         output.status.success(),
         "{command:?}: {}\n{}{}",

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use verifier_core::repair::disk::Disk;
 use verifier_core::repair::locked::{LockError, LockedStore, only_one};
-use verifier_core::repair::{KeptRun, UndoError, purge, runs, undo};
+use verifier_core::repair::{KeptRun, purge, runs, undo};
 
 use super::output::{complain, print};
 use crate::args::{Color, Format, RepairArgs};
@@ -68,7 +68,6 @@ fn undo_run(disk: Disk<'_>, id: &str) -> Status {
     };
     let undone = match undo(disk, id, locked.as_ref()) {
         Ok(undone) => undone,
-        Err(error @ UndoError::MustBeStopped) => return failed(error),
         Err(error) => return failed(error),
     };
     for (path, why) in &undone.left {

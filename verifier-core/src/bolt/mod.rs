@@ -84,6 +84,7 @@ pub use commit::{
     rewrite_announced,
 };
 pub use database::{Database, OpenError};
+pub(crate) use edit::text;
 pub use edit::{Edit, Edits};
 pub use fault::{FaultKind, Hides, KeyRange, PageFault};
 pub use meta::{Meta, MetaFault};

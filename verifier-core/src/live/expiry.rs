@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// RFC 3339; core/metadata/gc.go takes an expired lease for none.
-pub(super) const EXPIRE: &str = "containerd.io/gc.expire";
+use crate::metadata::{EXPIRE, Timestamp};
 
 /// The labels of a lease that ends so long from now.
 pub(super) fn labels(from_now: Duration) -> BTreeMap<String, String> {
@@ -17,21 +16,8 @@ pub(super) fn labels(from_now: Duration) -> BTreeMap<String, String> {
 fn rfc3339(seconds: u64) -> String {
     // Four-digit years only.
     let seconds = seconds.min(253_402_300_799);
-    let (days, of_day) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = date(days);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", of_day / 3600, of_day / 60 % 60, of_day % 60)
-}
-
-/// Days since 1970 as a date, by eras of 400 years that begin in March.
-fn date(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    (400 * era + year + u64::from(month <= 2), month, day)
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+    Timestamp { seconds, nanoseconds: 0 }.to_string()
 }
 
 #[cfg(test)]

@@ -40,6 +40,7 @@ mod transport;
 mod unhook;
 mod wake;
 
+pub use crate::metadata::LEASE_PREFIX;
 pub use client::{Limits, Live, Version};
 pub use containers::ContainerRow;
 pub use content::{BlobRow, Ingest};
@@ -52,4 +53,4 @@ pub use journal::Act;
 pub use leases::{LeaseRow, Resource};
 pub use namespace::Namespace;
 pub use snapshots::{SnapshotKind, SnapshotRow};
-pub use store::{LEASE_PREFIX, LiveStore};
+pub use store::LiveStore;

@@ -4,6 +4,8 @@ use std::io;
 use std::time::Duration;
 
 use super::journal::Journal;
+use crate::metadata::LEASE_PREFIX;
+
 use super::{Act, Live, LiveError};
 
 /// The store that a running containerd serves, one run of a repair on it, and the journal of that run.
@@ -57,6 +59,3 @@ impl std::fmt::Debug for LiveStore<'_> {
         f.debug_struct("LiveStore").field("live", self.live).field("run", &self.run).finish_non_exhaustive()
     }
 }
-
-/// What the ids of our leases begin with.
-pub const LEASE_PREFIX: &str = "containerd-fsck-";

@@ -8,11 +8,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::metadata::SNAPSHOT_REFERENCE;
+
 use super::hold::HOLD;
 use super::{Act, Code, Held, LiveError, Namespace, SnapshotKind, SnapshotRow};
 
-/// Labels of a config that point at the top of its snapshots (core/images/handlers and core/unpack set them).
-const SNAPSHOT_REFERENCE: &str = "containerd.io/gc.ref.snapshot.";
 /// Our own label, on snapshots that were made only to be removed; its value is the lease of the run that made it.
 const THROW_AWAY: &str = "containerd-fsck/throw-away";
 

@@ -7,6 +7,12 @@ use crate::digest::Digest;
 /// The label of a layer's blob that tells its DiffID (core/diff: `containerd.io/uncompressed`).
 pub const UNCOMPRESSED: &str = "containerd.io/uncompressed";
 
+/// How the labels begin that keep what an index or a manifest names: `config`, `l.N` or `m.N` follows (core/images/handlers.go).
+pub const CONTENT_REFERENCE: &str = "containerd.io/gc.ref.content.";
+
+/// How the labels begin that keep a snapshot: its snapshotter's name follows (core/unpack/unpacker.go).
+pub const SNAPSHOT_REFERENCE: &str = "containerd.io/gc.ref.snapshot.";
+
 /// What a namespace knows of a blob.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BlobRecord {

@@ -6,6 +6,12 @@ use super::labels::Labels;
 use super::value::{self, Timestamp, ValueError};
 use crate::digest::Digest;
 
+/// The label that ends a lease by itself, RFC 3339 (core/metadata/gc.go takes an ended lease for none).
+pub const EXPIRE: &str = "containerd.io/gc.expire";
+
+/// What the ids of the leases that this project makes begin with.
+pub const LEASE_PREFIX: &str = "containerd-fsck-";
+
 /// A lease: what the collector must keep although nothing else names it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LeaseRecord {
@@ -24,6 +30,12 @@ pub struct LeaseRecord {
 }
 
 impl LeaseRecord {
+    /// When it ended, as its label says, if that was before `now`.
+    #[must_use]
+    pub fn ended(&self, now: Timestamp) -> Option<&str> {
+        self.labels.get(EXPIRE).filter(|text| Timestamp::parse(text).is_some_and(|end| end < now))
+    }
+
     pub(super) fn set(&mut self, rest: &[Vec<u8>], key: &[u8], value: &[u8]) -> Result<(), ValueError> {
         match (rest, key) {
             ([], b"createdat") => self.created = Some(value::time(value)?),

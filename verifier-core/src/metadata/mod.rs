@@ -36,10 +36,10 @@ mod value;
 
 pub use census::{Census, RecordCounts, RecordKind, Schema};
 pub use containers::{ContainerRecord, SandboxRecord};
-pub use content::{BlobRecord, IngestRecord, UNCOMPRESSED};
+pub use content::{BlobRecord, CONTENT_REFERENCE, IngestRecord, SNAPSHOT_REFERENCE, UNCOMPRESSED};
 pub use images::{ImageRecord, Target};
 pub use labels::Labels;
-pub use leases::LeaseRecord;
+pub use leases::{EXPIRE, LEASE_PREFIX, LeaseRecord};
 pub use meta_db::{InvalidValue, Metadata, MetadataVisitor, Namespace};
 pub use salvage::{StrayRecord, StrayRecords};
 pub use snapshots::SnapshotRecord;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::check::{CheckError, CheckOptions};
 use crate::digest::{ChainId, Digest};
-use crate::scan::{Documents, Inventory, children};
+use crate::scan::{Documents, Inventory};
 
 /// What a check is restricted to.
 #[derive(Debug, Clone, Default)]
@@ -42,7 +42,7 @@ impl Scope {
             let images = records.images.iter().filter(|(name, _)| scope.has_image(namespace, name));
             targets.extend(images.filter_map(|(_, image)| image.target.digest.clone()));
         }
-        scope.chains = reach(&inventory.documents, targets, &mut reached);
+        scope.chains = reach(&inventory.documents, &targets, &mut reached);
         scope.blobs = Some(reached);
         Ok(scope)
     }
@@ -102,22 +102,10 @@ impl Scope {
 }
 
 /// Adds to `reached` all that `targets` lead to, and returns the stacks of layers among it.
-fn reach(documents: &Documents, targets: Vec<Digest>, reached: &mut BTreeSet<Digest>) -> BTreeSet<ChainId> {
-    let mut chains = BTreeSet::new();
-    let mut seen = BTreeSet::new();
-    let mut queue = targets;
-    while let Some(digest) = queue.pop() {
-        if !seen.insert(digest.clone()) {
-            continue;
-        }
-        let mut chain_id = documents.tops.get(&digest);
-        while let Some(id) = chain_id {
-            chains.insert(id.clone());
-            chain_id = documents.chains.get(id).and_then(|layer| layer.parent.as_ref());
-        }
-        let document = documents.facts.get(&digest).and_then(|fact| fact.document());
-        queue.extend(document.into_iter().flat_map(children).map(|child| child.digest.clone()));
-        reached.insert(digest);
-    }
+fn reach(documents: &Documents, targets: &[Digest], reached: &mut BTreeSet<Digest>) -> BTreeSet<ChainId> {
+    let found = documents.reached_from(targets);
+    let tops = found.iter().filter_map(|digest| documents.tops.get(*digest));
+    let chains = tops.flat_map(|top| documents.stack(top)).cloned().collect();
+    reached.extend(found.into_iter().cloned());
     chains
 }

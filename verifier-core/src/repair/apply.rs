@@ -72,13 +72,17 @@ pub enum ApplyError {
     Interrupted,
 }
 
-/// Changes what containerd's metadata says. There are two ways: the databases themselves, locked; and containerd's API.
+/// Changes what containerd's metadata says. There are two ways: the databases themselves, locked; and containerd's API. What a
+/// way cannot do is refused.
+#[expect(unused_variables, reason = "a refusal looks at nothing; the names are for those who implement it")]
 pub trait Rows {
     /// Takes out a blob's records in all namespaces, and its file.
     ///
     /// # Errors
     /// [`ApplyError`]
-    fn evict_blob(&mut self, run: &mut Run<'_>, digest: &Digest) -> Result<(), ApplyError>;
+    fn evict_blob(&mut self, run: &mut Run<'_>, digest: &Digest) -> Result<(), ApplyError> {
+        Err(ApplyError::MustBeStopped)
+    }
 
     /// Takes out snapshots, the topmost first; `blobs` are what they will be unpacked from.
     ///
@@ -89,25 +93,33 @@ pub trait Rows {
         run: &mut Run<'_>,
         snapshots: &[SnapshotName],
         blobs: &[Digest],
-    ) -> Result<(), ApplyError>;
+    ) -> Result<(), ApplyError> {
+        Err(ApplyError::MustBeStopped)
+    }
 
     /// Takes out the name of an image and keeps what it led to.
     ///
     /// # Errors
     /// [`ApplyError`]
-    fn forget_image(&mut self, run: &mut Run<'_>, namespace: &str, name: &str) -> Result<(), ApplyError>;
+    fn forget_image(&mut self, run: &mut Run<'_>, namespace: &str, name: &str) -> Result<(), ApplyError> {
+        Err(ApplyError::MustBeStopped)
+    }
 
     /// Makes a damaged database anew.
     ///
     /// # Errors
     /// [`ApplyError`]
-    fn rebuild(&mut self, run: &mut Run<'_>, database: &Path) -> Result<(), ApplyError>;
+    fn rebuild(&mut self, run: &mut Run<'_>, database: &Path) -> Result<(), ApplyError> {
+        Err(ApplyError::MustBeStopped)
+    }
 
     /// All actions are done.
     ///
     /// # Errors
     /// [`ApplyError`]
-    fn finish(&mut self, run: &mut Run<'_>) -> Result<(), ApplyError>;
+    fn finish(&mut self, run: &mut Run<'_>) -> Result<(), ApplyError> {
+        Ok(())
+    }
 }
 
 /// The databases of a stopped store.
@@ -168,42 +180,13 @@ impl Rows for LockedRows<'_> {
         self.rebuilt.push(rebuild(run, self.locked, inventory, found, database, backup)?);
         Ok(())
     }
-
-    fn finish(&mut self, _run: &mut Run<'_>) -> Result<(), ApplyError> {
-        Ok(())
-    }
 }
 
 /// Changes no metadata: for plans that need none.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoRows;
 
-impl Rows for NoRows {
-    fn evict_blob(&mut self, _run: &mut Run<'_>, _digest: &Digest) -> Result<(), ApplyError> {
-        Err(ApplyError::MustBeStopped)
-    }
-
-    fn evict_snapshots(
-        &mut self,
-        _run: &mut Run<'_>,
-        _snapshots: &[SnapshotName],
-        _blobs: &[Digest],
-    ) -> Result<(), ApplyError> {
-        Err(ApplyError::MustBeStopped)
-    }
-
-    fn forget_image(&mut self, _run: &mut Run<'_>, _namespace: &str, _name: &str) -> Result<(), ApplyError> {
-        Err(ApplyError::MustBeStopped)
-    }
-
-    fn rebuild(&mut self, _run: &mut Run<'_>, _database: &Path) -> Result<(), ApplyError> {
-        Err(ApplyError::MustBeStopped)
-    }
-
-    fn finish(&mut self, _run: &mut Run<'_>) -> Result<(), ApplyError> {
-        Ok(())
-    }
-}
+impl Rows for NoRows {}
 
 /// Told before each action, and what came of it.
 pub trait Progress {

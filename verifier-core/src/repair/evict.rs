@@ -4,20 +4,19 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::locked::LockedStore;
 use super::plan::SnapshotName;
 use super::run::Run;
 use crate::bolt::{CommitError, Edits};
 use crate::content::BlobFile;
-use crate::digest::{Digest, Hasher};
-use crate::io::{Folder, ReadAt as _};
-use crate::metadata::{Metadata, Timestamp, encode};
+use crate::digest::Digest;
+use crate::event::{Interrupt, Unobserved};
+use crate::io::Folder;
+use crate::metadata::{EXPIRE, LEASE_PREFIX, Metadata, Timestamp, encode};
 use crate::scan::{Inventory, META_DB};
-
-/// How leases of this tool begin.
-pub(super) const LEASE_PREFIX: &str = "containerd-fsck-";
+use crate::verify::rehash;
 
 /// How long what was kept for a pull stays when nobody pulls: a week.
 const KEEP_SECONDS: i64 = 7 * 86_400;
@@ -51,7 +50,7 @@ pub(super) fn evict_blob(
         }
     }
     run.rows(locked, META_DB.as_ref(), &edits)?;
-    take(run, &BlobFile::path(digest))
+    Ok(take(run, &BlobFile::path(digest))?)
 }
 
 /// Takes out snapshots, the topmost first: their records, their rows, their folders. `blobs`, from which they will be
@@ -63,10 +62,8 @@ pub(super) fn evict_snapshots(
     snapshots: &[SnapshotName],
     blobs: &[Digest],
 ) -> Result<(), EvictError> {
-    for digest in blobs {
-        if !is_right(run.disk().root(), digest)? {
-            return Err(EvictError::LayerDamaged(digest.clone()));
-        }
+    if let Some(digest) = first_wrong(run.disk().root(), blobs)? {
+        return Err(EvictError::LayerDamaged(digest.clone()));
     }
     let mut records = Edits::new();
     let mut rows: BTreeMap<PathBuf, Edits> = BTreeMap::new();
@@ -99,10 +96,9 @@ fn remove_record(metadata: &Metadata, name: &SnapshotName, edits: &mut Edits) {
     let bucket = ["v1", &name.namespace, "snapshots", &name.snapshotter];
     edits.delete_bucket(bucket.into_iter().chain([key.as_str()]));
     let records = metadata.namespaces.get(&name.namespace).and_then(|ns| ns.snapshots.get(&name.snapshotter));
-    let parent = records.and_then(|records| records.get(records.get(key)?.parent.as_str()).map(|_| ()));
-    let parent_key = records.and_then(|records| records.get(key)).map(|record| record.parent.as_str());
-    if let (Some(()), Some(parent)) = (parent, parent_key) {
-        edits.delete(bucket.into_iter().chain([parent, "children"]), key);
+    let parent = records.and_then(|records| records.get_key_value(&records.get(key)?.parent));
+    if let Some((parent, _)) = parent {
+        edits.delete(bucket.into_iter().chain([parent.as_str(), "children"]), key);
     }
 }
 
@@ -140,7 +136,7 @@ pub(super) fn hold<'a>(
     let end = Timestamp { seconds: now.seconds + KEEP_SECONDS, ..now };
     let bucket = ["v1", namespace, "leases", lease];
     edits.put(bucket, "createdat", encode::time(now));
-    edits.put(bucket.into_iter().chain(["labels"]), "containerd.io/gc.expire", end.to_string());
+    edits.put(bucket.into_iter().chain(["labels"]), EXPIRE, end.to_string());
     for digest in blobs {
         edits.put(bucket.into_iter().chain(["content"]), digest.to_string(), "");
     }
@@ -150,28 +146,28 @@ pub(super) fn hold<'a>(
 }
 
 /// Moves out what is there; that there is nothing is as good.
-fn take(run: &mut Run<'_>, path: &std::path::Path) -> Result<(), EvictError> {
+pub(super) fn take(run: &mut Run<'_>, path: &Path) -> io::Result<()> {
     match run.take_all(&[path.into()]) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => Ok(other?),
+        other => other,
     }
 }
 
-/// Whether the blob is here and hashes to its name.
-pub(super) fn is_right(root: &Folder, digest: &Digest) -> io::Result<bool> {
-    let Some(mut hasher) = Hasher::new(digest.algorithm()) else { return Ok(false) };
-    let file = match root.file(BlobFile::path(digest)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        other => other?,
-    };
-    let mut buffer = vec![0; 512 * 1024];
-    let mut offset = 0;
-    loop {
-        let count = file.read_at(&mut buffer, offset)?;
-        match buffer.get(..count) {
-            None | Some([]) => return Ok(hasher.finish() == *digest),
-            Some(bytes) => hasher.update(bytes),
+/// The first of `blobs` that is not here or does not hash to its name.
+pub(super) fn first_wrong<'d>(root: &Folder, blobs: &'d [Digest]) -> io::Result<Option<&'d Digest>> {
+    let queue: Vec<(Digest, u64)> = blobs.iter().map(|digest| (digest.clone(), 0)).collect();
+    let mut hashed = rehash(root, &queue, 0, &Unobserved, &Interrupt::default());
+    for digest in blobs {
+        match hashed.remove(digest) {
+            Some(Ok(Some((actual, _)))) if actual == *digest => {}
+            Some(Err(error)) if !is_absence(&error) => return Err(error),
+            _ => return Ok(Some(digest)),
         }
-        offset += count as u64;
     }
+    Ok(None)
+}
+
+/// There is no such file, or no way to tell what it hashes to.
+fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::Unsupported)
 }

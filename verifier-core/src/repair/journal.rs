@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::bolt::Edits;
+use crate::bolt::{Edits, text};
 use crate::io::{Folder, ReadAt as _, Stat, Time};
 
 /// The form of the lines described here.
@@ -62,39 +62,15 @@ pub(super) enum Line {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RawPath(pub(super) PathBuf);
 
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum Bytes {
-    Text(String),
-    Hex { hex: String },
-}
-
-impl Bytes {
-    fn of(bytes: &[u8]) -> Bytes {
-        match std::str::from_utf8(bytes) {
-            Ok(text) => Bytes::Text(text.to_owned()),
-            Err(_) => Bytes::Hex { hex: hex::encode(bytes) },
-        }
-    }
-
-    fn into_bytes(self) -> Result<Vec<u8>, hex::FromHexError> {
-        match self {
-            Bytes::Text(text) => Ok(text.into_bytes()),
-            Bytes::Hex { hex } => hex::decode(hex),
-        }
-    }
-}
-
 impl Serialize for RawPath {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Bytes::of(self.0.as_os_str().as_bytes()).serialize(serializer)
+        text::serialize(self.0.as_os_str().as_bytes(), serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for RawPath {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let bytes = Bytes::deserialize(deserializer)?.into_bytes().map_err(serde::de::Error::custom)?;
-        Ok(RawPath(PathBuf::from(OsString::from_vec(bytes))))
+        text::deserialize(deserializer).map(|bytes| RawPath(PathBuf::from(OsString::from_vec(bytes))))
     }
 }
 

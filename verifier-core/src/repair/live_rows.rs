@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::apply::{ApplyError, Rows};
+use super::evict::{first_wrong, take};
 use super::journal::Line;
 use super::plan::{ActionKind, RepairPlan, SnapshotName};
 use super::run::Run;
@@ -50,28 +51,19 @@ impl<'a> LiveRows<'a> {
         let mut left = BTreeMap::new();
         for kind in self.kinds() {
             let ActionKind::EvictSnapshots { blobs, .. } = kind else { continue };
-            for digest in blobs {
-                if !super::evict::is_right(run.disk().root(), digest)? {
-                    left.insert(kind.clone(), format!("the layer {digest} is damaged"));
-                }
+            if let Some(digest) = first_wrong(run.disk().root(), blobs)? {
+                left.insert(kind.clone(), format!("the layer {digest} is damaged"));
             }
         }
         // Nobody can adopt a wrong file that is out of the way; and it is kept.
         let blobs: Vec<(String, PathBuf)> =
             self.blobs().map(|digest| (digest.to_string(), BlobFile::path(digest))).collect();
         for (_, path) in &blobs {
-            match run.take_all(&[path.into()]) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                other => other?,
-            }
+            take(run, path)?;
         }
         let id = run.id().to_owned();
         let root = self.checked.report.root.clone();
-        let journal = |act: &Act| {
-            let act = serde_json::to_value(act).map_err(io::Error::other)?;
-            run.log(&[Line::Live { act }])
-        };
-        let store = LiveStore::new(self.live, &id, journal);
+        let store = LiveStore::new(self.live, &id, |act| tell(run, act));
         let snapshotters: Vec<String> = self.checked.inventory.snapshotters.keys().cloned().collect();
         let mut held = store.hold(&self.evictions(&left), &snapshotters)?;
         self.evict_snapshots_of(&mut held, &mut left)?;
@@ -184,10 +176,6 @@ impl Rows for LiveRows<'_> {
         self.outcome(run, &ActionKind::ForgetImage { namespace, name })
     }
 
-    fn rebuild(&mut self, _run: &mut Run<'_>, _database: &Path) -> Result<(), ApplyError> {
-        Err(ApplyError::MustBeStopped)
-    }
-
     /// Documents that were put back in their places: CRI looks at an image again when its record is written.
     fn finish(&mut self, run: &mut Run<'_>) -> Result<(), ApplyError> {
         let replaced: Vec<String> = self
@@ -201,15 +189,17 @@ impl Rows for LiveRows<'_> {
             return Ok(());
         }
         let id = run.id().to_owned();
-        let journal = |act: &Act| {
-            let act = serde_json::to_value(act).map_err(io::Error::other)?;
-            run.log(&[Line::Live { act }])
-        };
-        let mut store = LiveStore::new(self.live, &id, journal);
+        let mut store = LiveStore::new(self.live, &id, |act| tell(run, act));
         for namespace in self.live.namespaces()? {
             let names = store.names_of(&namespace, &replaced)?;
             store.wake(&namespace, &names)?;
         }
         Ok(())
     }
+}
+
+/// Puts what is about to be asked of containerd into the run's journal.
+fn tell(run: &mut Run<'_>, act: &Act) -> io::Result<()> {
+    let act = serde_json::to_value(act).map_err(io::Error::other)?;
+    run.log(&[Line::Live { act }])
 }

@@ -1,6 +1,6 @@
 //! The documents that image records lead to: indexes, manifests and configs.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 
 use crate::content::BlobFile;
@@ -120,6 +120,27 @@ impl Documents {
         }
         documents.find_chains();
         documents
+    }
+
+    /// All that `targets` lead to, themselves included.
+    pub(crate) fn reached_from<'a>(
+        &'a self,
+        targets: impl IntoIterator<Item = &'a Digest>,
+    ) -> BTreeSet<&'a Digest> {
+        let mut reached = BTreeSet::new();
+        let mut queue: Vec<&Digest> = targets.into_iter().collect();
+        while let Some(digest) = queue.pop() {
+            if reached.insert(digest) {
+                let document = self.facts.get(digest).and_then(DocumentFact::document);
+                queue.extend(document.into_iter().flat_map(children).map(|child| &child.digest));
+            }
+        }
+        reached
+    }
+
+    /// `top` and the stacks below it, down to the base. It ends: each ChainID hashes the one below it.
+    pub(crate) fn stack<'a>(&'a self, top: &'a ChainId) -> impl Iterator<Item = &'a ChainId> {
+        std::iter::successors(Some(top), |chain_id| self.chains.get(*chain_id)?.parent.as_ref())
     }
 
     /// The config of `manifest`, where both could be read.

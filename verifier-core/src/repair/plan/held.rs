@@ -5,16 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Allow, RepairOptions, Why};
 use crate::digest::Digest;
 use crate::finding::{BlastRadius, Named};
-use crate::metadata::{Metadata, Timestamp};
-use crate::repair::evict::LEASE_PREFIX;
-use crate::scan::{Inventory, children};
+use crate::metadata::{LEASE_PREFIX, Metadata};
+use crate::scan::Inventory;
 
 /// CRI's mark on an image that no collection may take (internal/cri/labels).
 const PINNED: (&str, &str) = ("io.cri-containerd.pinned", "pinned");
 /// The repositories that a blob came from (core/remotes/docker).
 const SOURCE_PREFIX: &str = "containerd.io/distribution.source.";
-/// When a lease ends (core/leases).
-const EXPIRE: &str = "containerd.io/gc.expire";
 
 pub(super) struct Held<'a> {
     inventory: &'a Inventory,
@@ -29,8 +26,7 @@ impl<'a> Held<'a> {
         let mut held = Held { inventory, leased_blobs: BTreeMap::new(), leased_snapshots: BTreeMap::new() };
         for (namespace, records) in &held.inventory.metadata().namespaces {
             for (id, lease) in &records.leases {
-                let end = lease.labels.get(EXPIRE).and_then(Timestamp::parse);
-                if end.is_some_and(|end| end < inventory.began) || id.starts_with(LEASE_PREFIX) {
+                if lease.ended(inventory.began).is_some() || id.starts_with(LEASE_PREFIX) {
                     continue;
                 }
                 for digest in &lease.content {
@@ -101,19 +97,8 @@ impl<'a> Held<'a> {
         }
         let Some(records) = self.metadata().namespaces.get(&image.namespace) else { return false };
         let target = records.images.get(&image.name).and_then(|record| record.target.digest.as_ref());
-        let mut seen = BTreeSet::new();
-        let mut queue: Vec<&Digest> = target.into_iter().collect();
-        while let Some(digest) = queue.pop() {
-            if !seen.insert(digest) {
-                continue;
-            }
-            let labels = records.blobs.get(digest).map(|record| &record.labels);
-            if labels.is_some_and(|labels| labels.keys().any(|key| key.starts_with(SOURCE_PREFIX))) {
-                return true;
-            }
-            let document = self.inventory.documents.facts.get(digest).and_then(|fact| fact.document());
-            queue.extend(document.into_iter().flat_map(children).map(|child| &child.digest));
-        }
-        false
+        let reached = self.inventory.documents.reached_from(target);
+        let mut labels = reached.into_iter().filter_map(|digest| Some(&records.blobs.get(digest)?.labels));
+        labels.any(|labels| labels.keys().any(|key| key.starts_with(SOURCE_PREFIX)))
     }
 }

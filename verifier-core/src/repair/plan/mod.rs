@@ -166,7 +166,6 @@ impl Planner<'_> {
             Code::BlobUnreferenced | Code::BoltMetaInvalid | Code::LabelWrong => Err(Why::HealsItself),
             Code::ManifestUnparsable | Code::LayerDiffIdMismatch | Code::LayerInvalid => Err(Why::MadeWrong),
             Code::PathUnreadable => Err(Why::Medium),
-            Code::ContainerSnapshotMissing => Err(Why::ByHand),
             _ => Err(Why::ByHand),
         }
     }

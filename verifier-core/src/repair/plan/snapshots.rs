@@ -123,9 +123,9 @@ impl Planner<'_> {
         let mut images = BTreeSet::new();
         for (namespace, records) in &self.checked.inventory.metadata().namespaces {
             for (name, image) in &records.images {
-                let reached = image.target.digest.as_ref().map(|target| reach(documents, target));
-                let tops = reached.into_iter().flatten().filter_map(|digest| documents.tops.get(digest));
-                let mut chains = tops.flat_map(|top| below(documents, top));
+                let reached = documents.reached_from(&image.target.digest);
+                let tops = reached.into_iter().filter_map(|digest| documents.tops.get(digest));
+                let mut chains = tops.flat_map(|top| documents.stack(top));
                 if chains.any(|chain_id| tower.chain_ids.contains(chain_id)) {
                     images.insert(Named { namespace: namespace.clone(), name: name.clone() });
                 }
@@ -133,22 +133,6 @@ impl Planner<'_> {
         }
         images
     }
-}
-
-fn reach<'a>(documents: &'a crate::scan::Documents, target: &'a Digest) -> BTreeSet<&'a Digest> {
-    let mut seen = BTreeSet::new();
-    let mut queue = vec![target];
-    while let Some(digest) = queue.pop() {
-        if seen.insert(digest) {
-            let document = documents.facts.get(digest).and_then(|fact| fact.document());
-            queue.extend(document.into_iter().flat_map(crate::scan::children).map(|child| &child.digest));
-        }
-    }
-    seen
-}
-
-fn below<'a>(documents: &'a crate::scan::Documents, top: &'a ChainId) -> impl Iterator<Item = &'a ChainId> {
-    std::iter::successors(Some(top), |chain_id| documents.chains.get(*chain_id)?.parent.as_ref())
 }
 
 /// A snapshot with all that stands on it, the topmost first.

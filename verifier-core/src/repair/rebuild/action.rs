@@ -13,8 +13,9 @@ use super::snapshotter;
 use crate::bolt::{CommitError, Database, Edits, OpenError, ReadAt};
 use crate::content::BlobFile;
 use crate::digest::Digest;
-use crate::metadata::{Kind, Metadata, MetadataVisitor, Schema, Snapshots, SnapshotterVisitor, Timestamp};
-use crate::repair::evict::LEASE_PREFIX;
+use crate::metadata::{
+    Kind, LEASE_PREFIX, Metadata, MetadataVisitor, Schema, Snapshots, SnapshotterVisitor, Timestamp,
+};
 use crate::repair::locked::LockedStore;
 use crate::repair::mounted::{InUse, refuse_if_used};
 use crate::repair::run::Run;

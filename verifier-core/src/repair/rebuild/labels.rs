@@ -11,12 +11,9 @@ use std::collections::BTreeMap;
 
 use super::found::Found;
 use crate::digest::{Digest, chain_ids};
-use crate::metadata::UNCOMPRESSED;
+use crate::metadata::{CONTENT_REFERENCE, UNCOMPRESSED};
 use crate::oci::{Document, DocumentKind, is_image_config, is_layer};
 use crate::scan::children;
-
-const CONTENT: &str = "containerd.io/gc.ref.content.";
-pub(super) const SNAPSHOT: &str = "containerd.io/gc.ref.snapshot.";
 
 /// Labels by the blob that has them.
 pub(super) type BlobLabels = BTreeMap<Digest, Vec<(String, String)>>;
@@ -46,7 +43,7 @@ fn child_labels(document: &Document) -> Vec<(String, String)> {
         // The first config has no number.
         let number = if kind == "config" && *count == 0 { String::new() } else { count.to_string() };
         *count += 1;
-        labels.push((format!("{CONTENT}{kind}{number}"), child.digest.to_string()));
+        labels.push((format!("{CONTENT_REFERENCE}{kind}{number}"), child.digest.to_string()));
     }
     labels
 }

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::found::{Found, FoundBlob};
-use super::labels::{BlobLabels, SNAPSHOT, content_labels, top_chains};
+use super::labels::{BlobLabels, content_labels, top_chains};
 use super::lost::{Lost, LostKind};
 use super::snapshotter::usable;
 use crate::bolt::Edits;
 use crate::digest::Digest;
-use crate::metadata::{BackendSnapshot, Kind, Metadata, Namespace, Snapshots, Timestamp, encode};
+use crate::metadata::{
+    BackendSnapshot, Kind, Metadata, Namespace, SNAPSHOT_REFERENCE, Snapshots, Timestamp, encode,
+};
 use crate::repair::evict::hold;
 
 /// The version of the schema that every containerd reads: 1.6 and 1.7 write 3, and 2.1 makes a 4 of it when it starts.
@@ -234,7 +236,7 @@ impl<'f> Planner<'f> {
             let is_here =
                 |key: &&str| backend_parts(key).is_some_and(|(of, _, key)| of == namespace && key == chain);
             if usable.iter().any(is_here) {
-                let label = format!("{SNAPSHOT}{snapshotter}");
+                let label = format!("{SNAPSHOT_REFERENCE}{snapshotter}");
                 self.plan.edits.put(bucket.into_iter().chain(["labels"]), label, chain);
             }
         }

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::labels::SNAPSHOT;
 use super::lost::{Lost, LostKind};
 use crate::bolt::Edits;
-use crate::metadata::{Kind, Metadata, Namespace, Snapshots, encode};
+use crate::metadata::{Kind, Metadata, Namespace, SNAPSHOT_REFERENCE, Snapshots, encode};
 
 /// Rows that can be used: they say what they are, and so do all below them.
 pub(super) fn usable(rows: &Snapshots) -> BTreeSet<&str> {
@@ -126,7 +125,7 @@ impl SnapshotterPlan {
                 }
             }
         }
-        let label = format!("{SNAPSHOT}{snapshotter}");
+        let label = format!("{SNAPSHOT_REFERENCE}{snapshotter}");
         for (digest, record) in &records.blobs {
             if record.labels.get(&label).is_some_and(|chain| !of.contains_key(chain) || gone.contains(chain))
             {

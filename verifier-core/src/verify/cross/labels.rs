@@ -14,14 +14,12 @@ use super::Cross;
 use super::key::row_subject;
 use crate::digest::{Digest, chain_ids};
 use crate::finding::{FindingKind, Role};
-use crate::metadata::{BlobRecord, Kind, UNCOMPRESSED};
+use crate::metadata::{BlobRecord, CONTENT_REFERENCE, Kind, SNAPSHOT_REFERENCE, UNCOMPRESSED};
 use crate::oci::Document;
 use crate::scan::{DocumentState, children};
 use crate::snapshot::Driver;
 use crate::verify::candidate::{Examination, Witness};
 
-const CONTENT: &str = "containerd.io/gc.ref.content.";
-const SNAPSHOT: &str = "containerd.io/gc.ref.snapshot.";
 const TARGET: &str = "containerd.io/snapshot.ref";
 
 /// A label that says something else than it must; `expected` where only one thing is right.
@@ -57,10 +55,10 @@ impl Cross<'_> {
             if label == UNCOMPRESSED {
                 return value.parse::<Digest>().is_err().then_some(Wrong { label, value, expected: None });
             }
-            if let Some(child) = label.strip_prefix(CONTENT) {
+            if let Some(child) = label.strip_prefix(CONTENT_REFERENCE) {
                 return wrong_child(child, value, document).map(|expected| Wrong { label, value, expected });
             }
-            let snapshotter = label.strip_prefix(SNAPSHOT).and_then(Driver::of);
+            let snapshotter = label.strip_prefix(SNAPSHOT_REFERENCE).and_then(Driver::of);
             let expected = chain_of(document?).filter(|_| snapshotter.is_some() && is_config)?;
             (value != expected).then_some(Wrong { label, value, expected: Some(expected) })
         });

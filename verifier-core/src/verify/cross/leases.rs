@@ -3,10 +3,8 @@
 
 use super::Cross;
 use crate::finding::{BlastRadius, FindingKind};
-use crate::metadata::{LeaseRecord, Namespace, Timestamp};
+use crate::metadata::{LeaseRecord, Namespace};
 use crate::verify::candidate::{Examination, Witness};
-
-const EXPIRE: &str = "containerd.io/gc.expire";
 
 impl Cross<'_> {
     pub(super) fn examine_leases(&self, into: &mut Examination) {
@@ -16,10 +14,7 @@ impl Cross<'_> {
         }
         for (namespace, records) in self.namespaces().filter(|(name, _)| self.scope.has_all_of(name)) {
             for (id, lease) in &records.leases {
-                let expires = lease.labels.get(EXPIRE);
-                let ended = expires
-                    .filter(|text| Timestamp::parse(text).is_some_and(|time| time < self.inventory.began));
-                let kind = match ended {
+                let kind = match lease.ended(self.inventory.began) {
                     Some(expired) => Some(FindingKind::LeaseExpired { expired: expired.to_owned() }),
                     None => self.missing(lease, records),
                 };

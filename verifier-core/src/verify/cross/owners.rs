@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Cross;
 use crate::finding::{BlastRadius, FindingKind, SandboxFault};
-use crate::metadata::{Kind, Labels, Namespace};
+use crate::metadata::{Kind, Labels, Namespace, SNAPSHOT_REFERENCE};
 use crate::report::Mode;
 use crate::verify::candidate::{Examination, Witness};
 use crate::verify::references::named;
@@ -117,7 +117,7 @@ fn labels(records: &Namespace) -> impl Iterator<Item = &Labels> {
 /// `containerd.io/gc.ref.snapshot.<snapshotter>[/<anything>]` = key.
 fn referred(labels: &Labels) -> impl Iterator<Item = (&str, &str)> {
     labels.iter().filter_map(|(label, key)| {
-        let snapshotter = label.strip_prefix("containerd.io/gc.ref.snapshot.")?;
+        let snapshotter = label.strip_prefix(SNAPSHOT_REFERENCE)?;
         Some((snapshotter.split('/').next().unwrap_or_default(), key))
     })
 }
