@@ -244,7 +244,10 @@ fn carry_out(
     run.begin_action(&text)?;
     match kind {
         ActionKind::Rebuild { database } => rows.rebuild(run, database),
-        ActionKind::TakeOut { path } => Ok(run.take_all(&[PathBuf::clone(path)])?),
+        ActionKind::TakeOut { path } => {
+            run.take_all(&[PathBuf::clone(path)])?;
+            Ok(())
+        }
         ActionKind::Replace { digest, source } => {
             let found = sources.iter().find(|one| one.name() == *source);
             let found = found.ok_or_else(|| ApplyError::NoSource(source.clone()))?;

@@ -3,6 +3,7 @@
 //! Cut off in between, files without rows are left: what the collector removes, and what `clean` moves out.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -43,14 +44,9 @@ pub(super) fn evict_blob(
     inventory: &Inventory,
     digest: &Digest,
 ) -> Result<(), EvictError> {
-    let mut edits = Edits::new();
-    for (namespace, records) in &inventory.metadata().namespaces {
-        if records.blobs.contains_key(digest) {
-            edits.delete_bucket(["v1", namespace, "content", "blob", &digest.to_string()]);
-        }
-    }
-    run.rows(locked, META_DB.as_ref(), &edits)?;
-    Ok(take(run, &BlobFile::path(digest))?)
+    run.rows(locked, META_DB.as_ref(), &without_blob(inventory.metadata(), digest))?;
+    take(run, &BlobFile::path(digest))?;
+    Ok(())
 }
 
 /// Takes out snapshots, the topmost first: their records, their rows, their folders. `blobs`, from which they will be
@@ -65,6 +61,40 @@ pub(super) fn evict_snapshots(
     if let Some(digest) = first_wrong(run.disk().root(), blobs)? {
         return Err(EvictError::LayerDamaged(digest.clone()));
     }
+    let (records, rows) = without_snapshots(inventory, snapshots.iter());
+    run.rows(locked, META_DB.as_ref(), &records)?;
+    for (database, edits) in &rows {
+        run.rows(locked, database, edits)?;
+    }
+    for folder in snapshots.iter().filter_map(|name| name.folder.as_ref()) {
+        take(run, folder)?;
+    }
+    Ok(())
+}
+
+/// What removes a blob's records.
+pub(super) fn without_blob(metadata: &Metadata, digest: &Digest) -> Edits {
+    let mut edits = Edits::new();
+    for (namespace, records) in &metadata.namespaces {
+        if records.blobs.contains_key(digest) {
+            edits.delete_bucket(["v1", namespace, "content", "blob", &digest.to_string()]);
+        }
+    }
+    edits
+}
+
+/// What removes the name of an image.
+pub(super) fn without_image(namespace: &str, name: &str) -> Edits {
+    let mut edits = Edits::new();
+    edits.delete_bucket(["v1", namespace, "images", name]);
+    edits
+}
+
+/// What removes snapshots: from meta.db, and from each metadata.db.
+pub(super) fn without_snapshots<'n>(
+    inventory: &Inventory,
+    snapshots: impl Iterator<Item = &'n SnapshotName>,
+) -> (Edits, BTreeMap<PathBuf, Edits>) {
     let mut records = Edits::new();
     let mut rows: BTreeMap<PathBuf, Edits> = BTreeMap::new();
     for name in snapshots {
@@ -81,14 +111,7 @@ pub(super) fn evict_snapshots(
             }
         }
     }
-    run.rows(locked, META_DB.as_ref(), &records)?;
-    for (database, edits) in &rows {
-        run.rows(locked, database, edits)?;
-    }
-    for folder in snapshots.iter().filter_map(|name| name.folder.as_ref()) {
-        take(run, folder)?;
-    }
-    Ok(())
+    (records, rows)
 }
 
 fn remove_record(metadata: &Metadata, name: &SnapshotName, edits: &mut Edits) {
@@ -111,8 +134,7 @@ pub(super) fn forget_image(
     namespace: &str,
     name: &str,
 ) -> Result<(), EvictError> {
-    let mut edits = Edits::new();
-    edits.delete_bucket(["v1", namespace, "images", name]);
+    let mut edits = without_image(namespace, name);
     if let Some(records) = inventory.metadata().namespaces.get(namespace) {
         let lease = format!("{LEASE_PREFIX}{}", run.id());
         let snapshots = records
@@ -145,11 +167,11 @@ pub(super) fn hold<'a>(
     }
 }
 
-/// Moves out what is there; that there is nothing is as good.
-pub(super) fn take(run: &mut Run<'_>, path: &Path) -> io::Result<()> {
+/// Moves out what is there, and gives the item that it is now; that there is nothing is as good.
+pub(super) fn take(run: &mut Run<'_>, path: &Path) -> io::Result<Option<OsString>> {
     match run.take_all(&[path.into()]) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        taken => Ok(taken?.pop()),
     }
 }
 

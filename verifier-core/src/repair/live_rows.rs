@@ -5,14 +5,15 @@ use std::io;
 use std::path::PathBuf;
 
 use super::apply::{ApplyError, Rows};
-use super::evict::{first_wrong, take};
-use super::journal::Line;
+use super::evict::{first_wrong, take, without_blob, without_image, without_snapshots};
+use super::keep::{Keeper, is_kept, keep_rows};
 use super::plan::{ActionKind, RepairPlan, SnapshotName};
 use super::run::Run;
 use crate::check::Checked;
 use crate::content::BlobFile;
 use crate::digest::Digest;
-use crate::live::{Act, Evictions, Held, Live, LiveError, LiveStore, SnapshotEviction};
+use crate::live::{Evictions, Held, Live, LiveError, LiveStore, SnapshotEviction};
+use crate::scan::META_DB;
 
 /// The API of a running containerd. Everything of a plan that has to be taken out goes at once, when the first of it is asked
 /// for: one lease on all that stays, before the first delete.
@@ -55,23 +56,69 @@ impl<'a> LiveRows<'a> {
                 left.insert(kind.clone(), format!("the layer {digest} is damaged"));
             }
         }
-        // Nobody can adopt a wrong file that is out of the way; and it is kept.
-        let blobs: Vec<(String, PathBuf)> =
-            self.blobs().map(|digest| (digest.to_string(), BlobFile::path(digest))).collect();
-        for (_, path) in &blobs {
-            take(run, path)?;
+        self.keep_rows(run, &left)?;
+        // Nobody can adopt a wrong file that is out of the way.
+        for digest in self.blobs() {
+            take(run, &BlobFile::path(digest))?;
         }
+        let snapshots: Vec<&SnapshotName> = self.snapshots(&left).collect();
+        let mut keeper = Keeper::new(&self.checked.inventory, snapshots.into_iter());
+        let asked = self.ask(run, &mut keeper, &mut left);
+        keeper.give_back(run)?;
+        asked?;
+        Ok(left)
+    }
+
+    /// Asks containerd for all of it, with everything else held meanwhile.
+    fn ask(
+        &self,
+        run: &mut Run<'_>,
+        keeper: &mut Keeper<'_>,
+        left: &mut BTreeMap<ActionKind, String>,
+    ) -> Result<(), ApplyError> {
         let id = run.id().to_owned();
-        let root = self.checked.report.root.clone();
-        let store = LiveStore::new(self.live, &id, |act| tell(run, act));
+        let store = LiveStore::new(self.live, &id, |act| keeper.before(run, act));
         let snapshotters: Vec<String> = self.checked.inventory.snapshotters.keys().cloned().collect();
-        let mut held = store.hold(&self.evictions(&left), &snapshotters)?;
-        self.evict_snapshots_of(&mut held, &mut left)?;
-        let files: Vec<_> = blobs.into_iter().map(|(digest, path)| (digest, root.join(path))).collect();
+        let mut held = store.hold(&self.evictions(left), &snapshotters)?;
+        self.evict_snapshots_of(&mut held, left)?;
+        let root = &self.checked.report.root;
+        let files: Vec<(String, PathBuf)> =
+            self.blobs().map(|digest| (digest.to_string(), root.join(BlobFile::path(digest)))).collect();
         held.evict_blobs(&files)?;
         self.remove_names(&mut held)?;
-        held.release()?;
-        Ok(left)
+        Ok(held.release()?)
+    }
+
+    /// Notes the rows that are to go, for whoever undoes the run.
+    fn keep_rows(&self, run: &mut Run<'_>, left: &BTreeMap<ActionKind, String>) -> io::Result<()> {
+        let inventory = &self.checked.inventory;
+        let kept = self.snapshots(left).filter(|name| is_kept(name));
+        let (mut records, rows) = without_snapshots(inventory, kept);
+        for digest in self.blobs() {
+            records.extend(without_blob(inventory.metadata(), digest).0);
+        }
+        for (namespace, name) in self.names() {
+            records.extend(without_image(namespace, name).0);
+        }
+        keep_rows(run, META_DB.as_ref(), &records)?;
+        rows.iter().try_for_each(|(database, rows)| keep_rows(run, database, rows))
+    }
+
+    /// The snapshots that are to go.
+    fn snapshots(&self, left: &BTreeMap<ActionKind, String>) -> impl Iterator<Item = &'a SnapshotName> {
+        let kinds = self.kinds().filter(|kind| !left.contains_key(*kind));
+        kinds.flat_map(|kind| match kind {
+            ActionKind::EvictSnapshots { snapshots, .. } => snapshots.as_slice(),
+            _ => &[],
+        })
+    }
+
+    /// The names of images that are to go: namespace and name.
+    fn names(&self) -> impl Iterator<Item = (&'a String, &'a String)> {
+        self.kinds().filter_map(|kind| match kind {
+            ActionKind::ForgetImage { namespace, name } => Some((namespace, name)),
+            _ => None,
+        })
     }
 
     fn blobs(&self) -> impl Iterator<Item = &'a Digest> {
@@ -82,12 +129,8 @@ impl<'a> LiveRows<'a> {
     }
 
     fn evictions(&self, left: &BTreeMap<ActionKind, String>) -> Evictions {
-        let names = self.kinds().filter(|kind| !left.contains_key(*kind)).filter_map(|kind| match kind {
-            ActionKind::EvictSnapshots { snapshots, .. } => Some(snapshots),
-            _ => None,
-        });
-        let keys = names
-            .flatten()
+        let keys = self
+            .snapshots(left)
             .filter_map(|name| Some((name.namespace.clone(), name.snapshotter.clone(), name.key.clone()?)));
         Evictions::new(self.blobs().map(ToString::to_string), keys)
     }
@@ -132,10 +175,8 @@ impl<'a> LiveRows<'a> {
 
     fn remove_names(&self, held: &mut Held<'_>) -> Result<(), LiveError> {
         let mut names: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for kind in self.kinds() {
-            if let ActionKind::ForgetImage { namespace, name } = kind {
-                names.entry(namespace).or_default().push(name.clone());
-            }
+        for (namespace, name) in self.names() {
+            names.entry(namespace).or_default().push(name.clone());
         }
         let evicted: BTreeSet<&Digest> = self.blobs().collect();
         for (namespace, names) in names {
@@ -189,17 +230,12 @@ impl Rows for LiveRows<'_> {
             return Ok(());
         }
         let id = run.id().to_owned();
-        let mut store = LiveStore::new(self.live, &id, |act| tell(run, act));
+        let mut keeper = Keeper::new(&self.checked.inventory, std::iter::empty());
+        let mut store = LiveStore::new(self.live, &id, |act| keeper.before(run, act));
         for namespace in self.live.namespaces()? {
             let names = store.names_of(&namespace, &replaced)?;
             store.wake(&namespace, &names)?;
         }
         Ok(())
     }
-}
-
-/// Puts what is about to be asked of containerd into the run's journal.
-fn tell(run: &mut Run<'_>, act: &Act) -> io::Result<()> {
-    let act = serde_json::to_value(act).map_err(io::Error::other)?;
-    run.log(&[Line::Live { act }])
 }

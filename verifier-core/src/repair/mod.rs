@@ -5,6 +5,8 @@ pub mod disk;
 mod evict;
 mod journal;
 #[cfg(feature = "live")]
+mod keep;
+#[cfg(feature = "live")]
 mod live_rows;
 pub mod locked;
 pub mod mounted;

@@ -154,27 +154,28 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Moves what is at each of `paths` among the items.
+    /// Moves what is at each of `paths` among the items; returns their names there.
     ///
     /// # Errors
     /// What the first step that failed reports; those before it are done, those after it not.
-    pub fn take_all(&mut self, paths: &[PathBuf]) -> io::Result<()> {
+    pub fn take_all(&mut self, paths: &[PathBuf]) -> io::Result<Vec<OsString>> {
+        let mut items = Vec::with_capacity(paths.len());
         let mut lines = Vec::with_capacity(paths.len());
         let mut at = Parent::none();
         for path in paths {
-            let item = number(&self.new_item())?;
+            let item = self.new_item();
             let (dir, name) = at.of(self.disk, path)?;
             let inode = dir.inode(name)?.ok_or(Errno::NOENT)?;
             let (path, parent) = (RawPath(path.clone()), mtime(dir)?.into());
-            lines.push(Line::Take { item, path, inode, parent });
+            lines.push(Line::Take { item: number(&item)?, path, inode, parent });
+            items.push(item);
         }
         self.log(&lines)?;
-        for line in &lines {
-            let Line::Take { item, path: RawPath(path), .. } = line else { continue };
+        for (path, item) in paths.iter().zip(&items) {
             let (dir, name) = at.of(self.disk, path)?;
-            dir.rename(name, &self.items, OsStr::new(&item.to_string()))?;
+            dir.rename(name, &self.items, item)?;
         }
-        Ok(())
+        Ok(items)
     }
 
     /// Changes attributes of what is at each path, in place.

@@ -1,6 +1,5 @@
 //! Puts back what a run did, from its journal, the last step first.
 
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +9,6 @@ use super::journal::{self, Attributes, Inode, Line, Moment, RawPath};
 use super::locked::LockedStore;
 use super::run::{Change, ITEMS, Parent, RUNS};
 use super::{rebuild, rows};
-use crate::content::BlobFile;
 
 /// Where a run that was undone says so.
 pub(super) const UNDONE: &str = "undone";
@@ -35,10 +33,6 @@ pub enum Left {
     /// Something else has its place by now.
     #[error("something else is there now")]
     Occupied,
-    /// A blob's file, the record of which was deleted through containerd's API: put back, it would be a file without a
-    /// record, which the next pull takes for right.
-    #[error("its record was deleted through containerd's API: it stays in the run's folder")]
-    NoRecord,
     /// The system refused.
     #[error(transparent)]
     System(#[from] io::Error),
@@ -70,7 +64,6 @@ pub fn undo(disk: Disk<'_>, id: &str, locked: Option<&LockedStore<'_>>) -> Resul
     if locked.is_none() && lines.iter().any(|line| matches!(line, Line::Rows { .. } | Line::Rebuilt { .. })) {
         return Err(UndoError::MustBeStopped);
     }
-    let without_record = deleted_live(&lines);
     let mut undoing = Undoing { disk, items: run.dir(Path::new(ITEMS))?, parent: Parent::none() };
     for line in lines.iter().rev() {
         if let (Line::Rows { database, txid, inverse }, Some(locked)) = (line, locked) {
@@ -90,12 +83,6 @@ pub fn undo(disk: Disk<'_>, id: &str, locked: Option<&LockedStore<'_>>) -> Resul
             }
             continue;
         }
-        if let Line::Take { path: RawPath(path), .. } = line
-            && without_record.contains(path)
-        {
-            undone.left.push((path.clone(), Left::NoRecord));
-            continue;
-        }
         match undoing.step(line) {
             Ok(Step::Made) => undone.steps += 1,
             Ok(Step::NotMade) => {}
@@ -108,15 +95,6 @@ pub fn undo(disk: Disk<'_>, id: &str, locked: Option<&LockedStore<'_>>) -> Resul
         run.sync()?;
     }
     Ok(undone)
-}
-
-/// The files of blobs whose records a run deleted through containerd's API.
-fn deleted_live(lines: &[Line]) -> BTreeSet<PathBuf> {
-    let acts = lines.iter().filter_map(|line| match line {
-        Line::Live { act } if act.get("act")? == "delete-blob" => act.get("row")?.get("digest")?.as_str(),
-        _ => None,
-    });
-    acts.filter_map(|digest| digest.parse().ok()).map(|digest| BlobFile::path(&digest)).collect()
 }
 
 enum Step {

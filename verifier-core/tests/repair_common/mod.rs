@@ -10,13 +10,15 @@ use std::path::{Path, PathBuf};
 use verifier_core::bolt::{Database, Visitor};
 use verifier_core::event::{Interrupt, Unobserved};
 use verifier_core::finding::{Code, Finding, Severity};
+use verifier_core::live::Live;
 use verifier_core::repair::apply::{ApplyError, LockedRows, Progress, apply};
 use verifier_core::repair::disk::{Disk, StepGate};
 use verifier_core::repair::locked::LockedStore;
 use verifier_core::repair::mounted::Mounted;
-use verifier_core::repair::plan::{Action, RepairOptions, RepairPlan};
+use verifier_core::repair::plan::{Action, ActionKind, RepairOptions, RepairPlan};
 use verifier_core::repair::source::{Available, Source};
-use verifier_core::repair::{Undone, wanted};
+use verifier_core::repair::{LiveRows, Undone, wanted};
+use verifier_core::report::Mode;
 use verifier_core::{CheckOptions, Store, look};
 
 use super::restore_common::{Facts, picture};
@@ -100,6 +102,21 @@ pub fn repair_from(
         run: applied.run,
         after: see().report.findings,
     })
+}
+
+/// Repairs a store through the API of the containerd that serves it: the actions, and the run.
+pub fn repair_live(root: &Path, live: &Live) -> (Vec<ActionKind>, String) {
+    let store = Store::open(root).unwrap();
+    let gate = StepGate::default();
+    let disk = Disk::new(store.folder(), &gate);
+    let checked = look(&store, &CheckOptions::default(), None, &Unobserved, &Interrupt::default()).unwrap();
+    let mounted = Mounted::find(store.folder(), &checked);
+    let options = RepairOptions::default().mode(Some(Mode::Live));
+    let plan = RepairPlan::new(&checked, &Available::default(), &mounted, &options);
+    let mut rows = LiveRows::new(live, &checked, &plan);
+    let applied = apply(&plan, &checked, disk, &mut rows, &[], &mut Quiet, &Interrupt::default()).unwrap();
+    assert!(applied.is_complete(), "{:#?}\n{:#?}", plan, applied.outcomes);
+    (plan.actions.into_iter().map(|action| action.kind).collect(), applied.run.unwrap())
 }
 
 pub fn undo(root: &Path, run: &str) -> Undone {

@@ -52,7 +52,7 @@ pub(super) fn take_all(
     paths: Vec<PathBuf>,
     refused: &mut RefusedPaths,
 ) -> Result<(), RestoreError> {
-    let step = |run: &mut Run<'_>, batch: &[PathBuf]| run.take_all(batch);
+    let step = |run: &mut Run<'_>, batch: &[PathBuf]| run.take_all(batch).map(drop);
     let is_done = |root: &Folder, path: &PathBuf| {
         root.stat(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
     };
