@@ -189,31 +189,6 @@ fn a_base_with_a_dangling_child_is_removed_both_ways() {
     });
 }
 
-#[test]
-fn folders_without_rows_and_ingests_are_cleaned() {
-    each_generation(|node| {
-        node.pull("one");
-        let stray = node.folders()[0].with_file_name("99");
-        fs::create_dir_all(stray.join("fs/some")).unwrap();
-        let folders = node.folders();
-        let short = ["content", "ingest", "--expected-size", "1000", "half"];
-        assert!(!node.containerd.try_ctr(&short).status.success());
-        let live = node.live();
-        assert_eq!(live.namespace("default").ingests().unwrap()[0].reference, "half");
-        let references = vec!["half".to_owned(), "none".to_owned()];
-        let aborted = node.repair(&Evictions::default(), |held| {
-            held.clean_folders("default", OVERLAYFS)?;
-            held.clean_folders("default", OVERLAYFS)?;
-            held.abort_ingests("default", &references)
-        });
-        assert_eq!(aborted, ["half"]);
-        assert_eq!(live.namespace("default").ingests().unwrap(), []);
-        let left: Vec<_> = folders.into_iter().filter(|folder| *folder != stray).collect();
-        assert_eq!(node.folders(), left);
-        assert_eq!(node.pulling(|| assert_eq!(node.cat("one", "/one"), "one")), [""; 0]);
-    });
-}
-
 /// A manifest that is wrong: its children are reached through nothing but it, and yet none is pulled again.
 #[test]
 fn children_of_an_evicted_manifest_stay() {
@@ -263,7 +238,6 @@ fn a_run_that_is_killed_anywhere_is_finished_by_the_next() {
         let evicted = held.evict_snapshots("default", OVERLAYFS, &list)?;
         assert!(evicted.left.is_empty(), "{evicted:?}");
         held.evict_blobs(&[(wrong.clone(), node.blob(wrong))])?;
-        held.clean_folders("default", OVERLAYFS)?;
         held.release()?;
         drop(held);
         Ok(String::from_utf8(log).unwrap().lines().count())

@@ -7,6 +7,8 @@ mod repair_common;
 mod restore_common;
 
 use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
 use live_common::Node;
 use repair_common::{differences, repair_live, store_picture, undo};
@@ -54,13 +56,8 @@ fn a_shared_layer_with_all_that_stands_on_it() {
         |node| {
             node.flip(&node.digests("one").layers[0]);
             fs::write(node.unpacked("one").with_file_name("surplus"), "").unwrap();
-            let base = node.folders().into_iter().find(|folder| !folder.join("fs/one").exists());
-            let who = |folder: &std::path::PathBuf| fs::read(folder.join("fs/who")).ok();
-            let base = base.filter(|folder| who(folder).is_some_and(|who| who == b"base"));
-            let folders = node.folders();
-            let base = base.or_else(|| {
-                folders.into_iter().find(|folder| who(folder).is_some_and(|who| who == b"base"))
-            });
+            let is_base = |folder: &PathBuf| fs::read(folder.join("fs/who")).is_ok_and(|who| who == b"base");
+            let base = node.folders().into_iter().find(is_base);
             fs::write(base.unwrap().join("fs/who"), "").unwrap();
         },
         |actions| assert!(actions.iter().any(|kind| matches!(kind, ActionKind::EvictBlob { .. }))),
@@ -73,4 +70,47 @@ fn the_name_of_an_image_whose_manifest_is_wrong() {
         |node| node.flip(&node.digests("one").manifest),
         |actions| assert!(actions.iter().any(|kind| matches!(kind, ActionKind::ForgetImage { .. }))),
     );
+}
+
+/// A folder without a row and an ingest without a record, once nothing has changed them for an hour.
+#[test]
+fn waste_is_moved_out_and_what_is_young_stays() {
+    let Some(bed) = bed::gate() else { return };
+    for generation in bed.generations() {
+        let mut node = Node::start(&bed, generation);
+        node.pull("one");
+        let root = node.containerd.root().to_owned();
+        let last = node
+            .folders()
+            .iter()
+            .filter_map(|folder| folder.file_name()?.to_str()?.parse::<u64>().ok())
+            .max();
+        let (folder, young) = (
+            node.folders()[0].with_file_name((last.unwrap() + 1).to_string()),
+            root.join("io.containerd.content.v1.content/ingest/young"),
+        );
+        let ingest = young.with_file_name("old");
+        for place in [&folder.join("fs"), &young, &ingest] {
+            fs::create_dir_all(place).unwrap();
+        }
+        for place in [&young, &ingest] {
+            fs::write(place.join("data"), "some").unwrap();
+            fs::write(place.join("ref"), "default/99/nobody").unwrap();
+        }
+        // Where rows come and go, a folder may be about to get one.
+        let (holder, database) = (folder.parent().unwrap(), folder.join("../../metadata.db"));
+        for old in [&ingest.join("data"), &ingest.join("ref"), &ingest, &folder, holder, &database] {
+            let at = SystemTime::now() - Duration::from_secs(7200);
+            fs::File::open(old).unwrap().set_modified(at).unwrap();
+        }
+        let (actions, run) = repair_live(&root, &node.live());
+        let is_waste = |kind: &ActionKind| matches!(kind, ActionKind::TakeOut { .. });
+        assert!(actions.len() == 2 && actions.iter().all(is_waste), "{generation}: {actions:?}");
+        assert!(young.exists() && !ingest.exists() && !folder.exists(), "{generation}");
+        assert_eq!(node.pulling(|| assert_eq!(node.cat("one", "/one"), "one")), [""; 0]);
+        node.bystander_is_well();
+        node.containerd.stop();
+        undo(&root, &run);
+        assert!(ingest.join("data").exists() && folder.join("fs").exists(), "{generation}");
+    }
 }

@@ -55,11 +55,15 @@ fn each_damage_is_repaired_or_refused_and_undone() {
         Code::BlobDigestMismatch,
         Code::BlobMissing,
         Code::BlobNameInvalid,
+        Code::BlobRecordSizeWrong,
         Code::BlobUnreferencedCorrupt,
         Code::IngestStale,
+        Code::SandboxInvalid,
         Code::SnapshotDiffers,
         Code::SnapshotFolderMissing,
+        Code::SnapshotIndexWrong,
         Code::SnapshotRowMissing,
+        Code::SnapshotSequenceBehind,
     ] {
         assert_eq!(repaired.get(&code), Some(&true), "{code}");
     }

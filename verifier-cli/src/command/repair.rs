@@ -7,13 +7,15 @@ use std::path::Path;
 use verifier_core::event::Interrupt;
 use verifier_core::finding::Subject;
 use verifier_core::live::Live;
-use verifier_core::repair::apply::{Applied, ApplyError, LockedRows, NoRows, Progress as Steps, Rows, apply};
+use verifier_core::repair::apply::{
+    Applied, ApplyError, LockedRows, NoRows, Progress as Steps, Rows, apply_in, finish,
+};
 use verifier_core::repair::disk::{Disk, StepGate};
 use verifier_core::repair::locked::{LockError, LockedStore, only_one};
 use verifier_core::repair::mounted::Mounted;
 use verifier_core::repair::plan::{Action, RepairPlan, Verb};
 use verifier_core::repair::source::{Available, Source};
-use verifier_core::repair::{LiveRows, Retention, retain, wanted};
+use verifier_core::repair::{LiveRows, Retention, Run, retain, wanted};
 use verifier_core::report::{Mode, Report};
 use verifier_core::sweep::backups;
 use verifier_core::{CheckOptions, Checked, Store, look};
@@ -60,21 +62,16 @@ impl Job<'_> {
     fn repair(&self, root: &Path, color: Color) -> Result<Status, Status> {
         let mut sources = open_sources(&self.args.sources)?;
         let only = self.args.from.as_deref().map(super::from::subjects).transpose()?;
-        let locked = if self.args.yes { self.lock()? } else { None };
+        let mut locked = if self.args.yes { self.lock()? } else { None };
         let checked = self.look(only.as_ref())?;
         let mode = match (&locked, self.args.mode()) {
             (Some(_), _) => Mode::Stopped,
             (None, Some(mode)) => mode,
             (None, None) => checked.report.mode,
         };
-        let available = Available::find(&mut sources, wanted(&checked)).map_err(|error| {
-            complain(escape(error.to_string()));
-            Status::INCOMPLETE
-        })?;
-        let mounted = Mounted::find(self.store.folder(), &checked);
-        let plan = RepairPlan::new(&checked, &available, &mounted, &self.args.options().mode(Some(mode)));
+        let mut plan = self.plan(&checked, mode, &mut sources)?;
         let done = match self.args.yes && !plan.actions.is_empty() {
-            true => Some(self.carry_out(&plan, &checked, locked.as_ref(), &sources)?),
+            true => Some(self.carry_out(&mut plan, &checked, locked.as_mut(), &mut sources)?),
             false => None,
         };
         let done = done.as_ref().map(|(applied, after)| (applied, after));
@@ -122,6 +119,15 @@ impl Job<'_> {
         looked.map_err(|error| explain_check_error(&error))
     }
 
+    fn plan(&self, checked: &Checked, mode: Mode, sources: &mut [Source]) -> Result<RepairPlan, Status> {
+        let available = Available::find(sources, wanted(checked)).map_err(|error| {
+            complain(escape(error.to_string()));
+            Status::INCOMPLETE
+        })?;
+        let mounted = Mounted::find(self.store.folder(), checked);
+        Ok(RepairPlan::new(checked, &available, &mounted, &self.args.options().mode(Some(mode))))
+    }
+
     /// The newest copy of meta.db that a sweep kept and that can be read.
     fn backup(&self) -> Option<Vec<u8>> {
         let kept = backups::list(&self.args.at_risk.state.of(self.store.root()), "meta");
@@ -147,47 +153,94 @@ impl Job<'_> {
     /// Does what the plan says, and checks again what was touched.
     fn carry_out(
         &self,
-        plan: &RepairPlan,
+        plan: &mut RepairPlan,
         checked: &Checked,
-        locked: Option<&LockedStore<'_>>,
-        sources: &[Source],
+        locked: Option<&mut LockedStore<'_>>,
+        sources: &mut [Source],
     ) -> Result<(Applied, Report), Status> {
-        let fail = |error: io::Error| {
-            complain(format_args!("the repair could not go on: {}", escape(error.to_string())));
-            Status::DAMAGED | Status::INCOMPLETE
-        };
-        retain(self.disk, Retention::default()).map_err(fail)?;
-        let mut told = Told { quiet: self.args.quiet, of: plan.actions.len() };
-        let mut run = |rows: &mut dyn Rows| {
-            apply(plan, checked, self.disk, rows, sources, &mut told, &self.interrupt).map_err(fail)
-        };
+        retain(self.disk, Retention::default()).map_err(failed)?;
         let applied = match locked {
-            Some(locked) => {
-                let mut rows = LockedRows::new(locked, checked).backup(self.backup());
-                let applied = run(&mut rows)?;
-                for lost in rows.rebuilt().iter().flat_map(|rebuilt| &rebuilt.lost) {
-                    complain(format_args!("lost: {} {}", crate::words::lost(lost.what), escape(&lost.key)));
-                }
-                applied
-            }
-            None => {
-                let _alone = only_one(self.disk).map_err(|error| {
-                    complain(escape(error.to_string()));
-                    Status::INCOMPLETE
-                })?;
-                let live = self.connect(plan)?;
-                match &live {
-                    Some(live) => run(&mut LiveRows::new(live, checked, plan))?,
-                    None => run(&mut NoRows)?,
-                }
-            }
+            Some(locked) => self.stopped(plan, checked, locked, sources)?,
+            None => self.live(plan, checked, sources)?,
         };
         // A database that was made anew may show what could not be seen before.
-        let rebuilt = plan.actions.iter().any(|action| action.kind.verb() == Verb::Rebuild);
         let subjects = plan.subjects();
-        let after = self.look((!rebuilt).then_some(&subjects))?;
-        Ok((applied, after.report))
+        let only = plan.rebuilds().actions.is_empty().then_some(&subjects);
+        Ok((applied, self.look(only)?.report))
     }
+
+    /// Under the locks of all databases. Those that are damaged are made anew first; what else is wrong is told by what they
+    /// say then, and `plan` becomes all that was done.
+    fn stopped(
+        &self,
+        plan: &mut RepairPlan,
+        checked: &Checked,
+        locked: &mut LockedStore<'_>,
+        sources: &mut [Source],
+    ) -> Result<Applied, Status> {
+        let rebuilds = plan.rebuilds();
+        let mut run = Run::begin(self.disk).map_err(failed)?;
+        if rebuilds.actions.is_empty() {
+            let mut rows = LockedRows::new(locked, checked);
+            let outcomes = self.steps(&mut run, plan, checked, &mut rows, sources);
+            return finish(run, outcomes).map_err(failed);
+        }
+        let mut rows = LockedRows::new(locked, checked).backup(self.backup());
+        let mut outcomes = self.steps(&mut run, &rebuilds, checked, &mut rows, sources);
+        for rebuilt in rows.into_rebuilt() {
+            for lost in rebuilt.lost {
+                complain(format_args!("lost: {} {}", crate::words::lost(lost.what), escape(&lost.key)));
+            }
+            if let Some(file) = rebuilt.lock {
+                locked.adopt(rebuilt.database, file);
+            }
+        }
+        let checked = self.look(None)?;
+        let mut rest = self.plan(&checked, Mode::Stopped, sources)?;
+        // What could not be made anew is not tried twice.
+        rest.actions.retain(|action| !rebuilds.actions.iter().any(|done| done.kind == action.kind));
+        let mut rows = LockedRows::new(locked, &checked);
+        outcomes.extend(self.steps(&mut run, &rest, &checked, &mut rows, sources));
+        plan.actions = rebuilds.actions;
+        plan.actions.append(&mut rest.actions);
+        plan.refusals = rest.refusals;
+        finish(run, outcomes).map_err(failed)
+    }
+
+    /// Beside a running containerd, through its API where rows are concerned.
+    fn live(&self, plan: &RepairPlan, checked: &Checked, sources: &[Source]) -> Result<Applied, Status> {
+        let _alone = only_one(self.disk).map_err(|error| {
+            complain(escape(error.to_string()));
+            Status::INCOMPLETE
+        })?;
+        let live = self.connect(plan)?;
+        let mut run = Run::begin(self.disk).map_err(failed)?;
+        let outcomes = match &live {
+            Some(live) => {
+                let mut rows = LiveRows::new(live, checked, plan);
+                self.steps(&mut run, plan, checked, &mut rows, sources)
+            }
+            None => self.steps(&mut run, plan, checked, &mut NoRows, sources),
+        };
+        finish(run, outcomes).map_err(failed)
+    }
+
+    fn steps(
+        &self,
+        run: &mut Run<'_>,
+        plan: &RepairPlan,
+        checked: &Checked,
+        rows: &mut dyn Rows,
+        sources: &[Source],
+    ) -> Vec<Result<(), ApplyError>> {
+        let mut told = Told { quiet: self.args.quiet, of: plan.actions.len() };
+        apply_in(run, plan, checked, rows, sources, &mut told, &self.interrupt)
+    }
+}
+
+fn failed(error: io::Error) -> Status {
+    complain(format_args!("the repair could not go on: {}", escape(error.to_string())));
+    Status::DAMAGED | Status::INCOMPLETE
 }
 
 fn open_sources(paths: &[std::path::PathBuf]) -> Result<Vec<Source>, Status> {

@@ -28,6 +28,18 @@ pub(crate) fn action(kind: &ActionKind) -> String {
         ActionKind::Rebuild { database } => {
             format!("make {} anew from what is readable", escape_path(database))
         }
+        ActionKind::SetBlobSize { digest, size_bytes } => {
+            format!("correct the recorded size of blob {digest} to {size_bytes} bytes")
+        }
+        ActionKind::SetSequence { database, bucket, sequence } => {
+            format!("have {} count on from {sequence} ({})", escape_path(database), escape(bucket.join("/")))
+        }
+        ActionKind::IndexParents { database } => {
+            format!("write the index of parents in {} anew from its rows", escape_path(database))
+        }
+        ActionKind::ForgetSandbox { namespace, id } => {
+            format!("take out the record of sandbox {} ({})", escape(id), escape(namespace))
+        }
         ActionKind::TakeOut { path } => format!("move {} out", escape_path(path)),
         ActionKind::Replace { digest, source } => {
             format!("put the right bytes of blob {digest} in its place, from {}", escape(source))
@@ -97,6 +109,7 @@ fn why(why: &Why) -> String {
             format!("snapshots that are no image's stand on it: {}", keys.join(", "))
         }
         Why::Mounted { how } => format!("{}; stop what uses it first", escape(how)),
+        Why::RebuildFirst => "a damaged database is made anew first".into(),
         Why::Live => "containerd may be at work on it; stop containerd first".into(),
         Why::NoLayer => "no layer is known from which it could be unpacked again".into(),
         other => escape(format!("{other:?}")),

@@ -1,10 +1,10 @@
-//! The content service: rows of blobs, and ingests.
+//! The content service: rows of blobs.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::message::{Blob, Blobs, Empty, FieldMask, IngestStatuses, Named, OneBlob, UpdateBlob};
+use super::message::{Blob, Blobs, Empty, FieldMask, Named, OneBlob, UpdateBlob};
 use super::namespace::absent_is_none;
 use super::{LiveError, Namespace};
 
@@ -12,8 +12,6 @@ const INFO: &str = "/containerd.services.content.v1.Content/Info";
 const LIST: &str = "/containerd.services.content.v1.Content/List";
 const UPDATE: &str = "/containerd.services.content.v1.Content/Update";
 const DELETE: &str = "/containerd.services.content.v1.Content/Delete";
-const LIST_STATUSES: &str = "/containerd.services.content.v1.Content/ListStatuses";
-const ABORT: &str = "/containerd.services.content.v1.Content/Abort";
 
 /// A namespace's row of a blob.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,19 +22,6 @@ pub struct BlobRow {
     pub size_bytes: i64,
     /// The row's labels.
     pub labels: BTreeMap<String, String>,
-}
-
-/// Content on its way in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ingest {
-    /// The client's reference, unique in its namespace.
-    pub reference: String,
-    /// Bytes that have come.
-    pub offset_bytes: i64,
-    /// Bytes that are to come in all; 0 where that is not known.
-    pub total_bytes: i64,
-    /// The digest that it is to have; empty where that is not known.
-    pub expected: String,
 }
 
 impl Namespace<'_> {
@@ -65,23 +50,6 @@ impl Namespace<'_> {
     /// Deletes a row, and says whether there was one. The file goes with the next collection, if no row is left anywhere.
     pub fn delete_blob(&self, digest: &str) -> Result<bool, LiveError> {
         self.delete(DELETE, false, Named { name: digest.to_owned() })
-    }
-
-    /// What is on its way in.
-    pub fn ingests(&self) -> Result<Vec<Ingest>, LiveError> {
-        let answer: IngestStatuses = self.list(LIST_STATUSES, Empty {})?;
-        let ingest = |status: super::message::IngestStatus| Ingest {
-            reference: status.reference,
-            offset_bytes: status.offset,
-            total_bytes: status.total,
-            expected: status.expected,
-        };
-        Ok(answer.statuses.into_iter().map(ingest).collect())
-    }
-
-    /// Gives an ingest up, with what has come of it, and says whether there was one.
-    pub fn abort_ingest(&self, reference: &str) -> Result<bool, LiveError> {
-        self.delete(ABORT, false, Named { name: reference.to_owned() })
     }
 }
 

@@ -100,13 +100,6 @@ pub enum Act {
         /// The name.
         name: String,
     },
-    /// Abort an ingest.
-    AbortIngest {
-        /// Where.
-        namespace: String,
-        /// Its reference.
-        reference: String,
-    },
 }
 
 /// Takes each [`Act`] before it is done. An error keeps it from being done and ends the repair that wanted it; so does a

@@ -74,24 +74,6 @@ pub(super) struct Blobs {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct IngestStatus {
-    #[prost(string, tag = "3")]
-    pub(super) reference: String,
-    #[prost(int64, tag = "4")]
-    pub(super) offset: i64,
-    #[prost(int64, tag = "5")]
-    pub(super) total: i64,
-    #[prost(string, tag = "6")]
-    pub(super) expected: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct IngestStatuses {
-    #[prost(message, repeated, tag = "1")]
-    pub(super) statuses: Vec<IngestStatus>,
-}
-
-#[derive(Clone, PartialEq, Message)]
 pub(super) struct Descriptor {
     #[prost(string, tag = "1")]
     pub(super) media_type: String,

@@ -4,7 +4,7 @@
 //! service (containerd.services.…)   methods
 //! version.v1.Version                Version
 //! namespaces.v1.Namespaces          List
-//! content.v1.Content                Info List Update Delete ListStatuses Abort
+//! content.v1.Content                Info List Update Delete
 //! images.v1.Images                  Get List Create Update Delete
 //! snapshots.v1.Snapshots            Stat List Prepare Remove
 //! leases.v1.Leases                  Create Delete List AddResource DeleteResource ListResources
@@ -13,13 +13,12 @@
 //!
 //! ```text
 //! Live ─► LiveStore (run, journal) ─ wake
-//!            └─ hold ─► Held ─ evict_blobs, evict_snapshots, remove_names, clean_folders, abort_ingests ─► release
+//!            └─ hold ─► Held ─ evict_blobs, evict_snapshots, remove_names ─► release
 //! ```
 //!
 //! [`Live`] is the connection, [`Namespace`] what is in one namespace. Everything that comes over the socket is only text of
 //! the other side: digests and keys are not proved to be any.
 
-mod clean;
 mod client;
 mod codec;
 mod containers;
@@ -43,7 +42,7 @@ mod wake;
 pub use crate::metadata::LEASE_PREFIX;
 pub use client::{Limits, Live, Version};
 pub use containers::ContainerRow;
-pub use content::{BlobRow, Ingest};
+pub use content::BlobRow;
 pub use error::{Code, LiveError};
 pub use evict::{BlobEvicted, FileLeft, NamesRemoved};
 pub use evict_snapshots::{InUse, SnapshotEviction, SnapshotsEvicted};

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::correct;
 use super::disk::Disk;
 use super::evict::{self, EvictError};
 use super::locked::LockedStore;
@@ -105,6 +106,14 @@ pub trait Rows {
         Err(ApplyError::MustBeStopped)
     }
 
+    /// Puts a row right.
+    ///
+    /// # Errors
+    /// [`ApplyError`]
+    fn correct(&mut self, run: &mut Run<'_>, kind: &ActionKind) -> Result<(), ApplyError> {
+        Err(ApplyError::MustBeStopped)
+    }
+
     /// Makes a damaged database anew.
     ///
     /// # Errors
@@ -147,10 +156,10 @@ impl<'a> LockedRows<'a> {
         self
     }
 
-    /// The databases that were rebuilt, and what is lost with each. They hold locks: keep them while the store is locked.
+    /// The databases that were rebuilt, and what is lost with each. Their locks are for [`LockedStore::adopt`].
     #[must_use]
-    pub fn rebuilt(&self) -> &[Rebuilt] {
-        &self.rebuilt
+    pub fn into_rebuilt(self) -> Vec<Rebuilt> {
+        self.rebuilt
     }
 }
 
@@ -170,6 +179,12 @@ impl Rows for LockedRows<'_> {
 
     fn forget_image(&mut self, run: &mut Run<'_>, namespace: &str, name: &str) -> Result<(), ApplyError> {
         Ok(evict::forget_image(run, self.locked, &self.checked.inventory, namespace, name)?)
+    }
+
+    fn correct(&mut self, run: &mut Run<'_>, kind: &ActionKind) -> Result<(), ApplyError> {
+        let correction = correct::edits(&self.checked.inventory, kind);
+        let (database, edits) = correction.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        Ok(run.rows(self.locked, &database, &edits).map_err(EvictError::from)?)
     }
 
     fn rebuild(&mut self, run: &mut Run<'_>, database: &Path) -> Result<(), ApplyError> {
@@ -196,7 +211,7 @@ pub trait Progress {
     fn ended(&mut self, at: usize, action: &Action, outcome: &Result<(), ApplyError>);
 }
 
-/// Does what `plan` says.
+/// Does what `plan` says, in a run of its own.
 ///
 /// # Errors
 /// The run itself could not be begun or ended: the medium is full, or read-only.
@@ -213,21 +228,42 @@ pub fn apply(
         return Ok(Applied { run: None, outcomes: Vec::new() });
     }
     let mut run = Run::begin(disk)?;
-    let id = run.id().to_owned();
+    let outcomes = apply_in(&mut run, plan, checked, rows, sources, progress, interrupt);
+    finish(run, outcomes)
+}
+
+/// Does what `plan` says as a part of `run`; what came of each action, in the plan's order.
+pub fn apply_in(
+    run: &mut Run<'_>,
+    plan: &RepairPlan,
+    checked: &Checked,
+    rows: &mut dyn Rows,
+    sources: &[Source],
+    progress: &mut dyn Progress,
+    interrupt: &Interrupt,
+) -> Vec<Result<(), ApplyError>> {
     let mut outcomes = Vec::with_capacity(plan.actions.len());
     for (at, action) in plan.actions.iter().enumerate() {
         progress.began(at, action);
         let outcome = match interrupt.is_raised() {
             true => Err(ApplyError::Interrupted),
-            false => carry_out(&action.kind, checked, &mut run, rows, sources, interrupt),
+            false => carry_out(&action.kind, checked, run, rows, sources, interrupt),
         };
         progress.ended(at, action, &outcome);
         outcomes.push(outcome);
     }
-    if let Err(error) = rows.finish(&mut run) {
+    if let Err(error) = rows.finish(run) {
         outcomes.push(Err(error));
     }
-    let applied = Applied { run: Some(id), outcomes };
+    outcomes
+}
+
+/// Ends a run: all that it did is on the medium.
+///
+/// # Errors
+/// What the system reports.
+pub fn finish(run: Run<'_>, outcomes: Vec<Result<(), ApplyError>>) -> io::Result<Applied> {
+    let applied = Applied { run: Some(run.id().to_owned()), outcomes };
     run.end(if applied.is_complete() { "done" } else { "incomplete" })?;
     Ok(applied)
 }
@@ -244,6 +280,10 @@ fn carry_out(
     run.begin_action(&text)?;
     match kind {
         ActionKind::Rebuild { database } => rows.rebuild(run, database),
+        ActionKind::SetBlobSize { .. }
+        | ActionKind::SetSequence { .. }
+        | ActionKind::IndexParents { .. }
+        | ActionKind::ForgetSandbox { .. } => rows.correct(run, kind),
         ActionKind::TakeOut { path } => {
             run.take_all(&[PathBuf::clone(path)])?;
             Ok(())

@@ -71,6 +71,11 @@ impl<'a> LockedStore<'a> {
         self.disk
     }
 
+    /// Holds the lock of a database that was not there before: made by a rebuild, and locked since.
+    pub fn adopt(&mut self, path: PathBuf, file: std::fs::File) {
+        self.files.push((path, file));
+    }
+
     /// The open file of the database at `path`, below the root; `None` when there was none to lock.
     #[must_use]
     pub fn database(&self, path: &Path) -> Option<&std::fs::File> {

@@ -1,6 +1,7 @@
 //! Puts right what a check found, with the fewest bytes, and loses nothing on the way.
 
 pub mod apply;
+mod correct;
 pub mod disk;
 mod evict;
 mod journal;

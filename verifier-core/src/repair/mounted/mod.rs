@@ -17,7 +17,9 @@ use rustix::io::Errno;
 use self::table::{Mount, Overlay, parse};
 use crate::check::Checked;
 use crate::finding::{Code, Subject};
-use crate::io::Folder;
+use crate::io::{Folder, Time};
+use crate::metadata::Timestamp;
+use crate::report::Mode;
 
 /// Why a tree must not be changed now.
 #[derive(Debug, thiserror::Error)]
@@ -63,12 +65,20 @@ pub enum InUse {
     System(#[from] io::Error),
 }
 
-/// Damaged trees that are in use, or may be, by snapshotter and backend key: how, in words.
+/// What of a store's damaged trees and of its waste is in use, or may be: how, in words.
 #[derive(Debug, Clone, Default)]
-pub struct Mounted(BTreeMap<(String, String), String>);
+pub struct Mounted {
+    /// By snapshotter and backend key.
+    snapshots: BTreeMap<(String, String), String>,
+    /// Folders that nothing names, below the root.
+    waste: BTreeMap<PathBuf, String>,
+}
+
+/// What nothing names and was changed later than this many seconds ago a running containerd may be about to name, or to remove.
+const SETTLED_SECONDS: i64 = 3600;
 
 impl Mounted {
-    /// Asks for each snapshot that `checked` found to differ from its layer.
+    /// Asks for each snapshot that `checked` found to differ from its layer, and for each folder that nothing names.
     #[must_use]
     pub fn find(root: &Folder, checked: &Checked) -> Mounted {
         let findings = checked.report.findings.iter().filter(|one| one.code() == Code::SnapshotDiffers);
@@ -78,8 +88,29 @@ impl Mounted {
             // One that cannot be opened is for whoever restores it to say.
             let Ok(tree) = root.folder(&task.tree) else { continue };
             if let Err(used) = refuse_if_used(&tree) {
-                mounted.0.insert((task.snapshotter.clone(), task.backend_key.clone()), used.to_string());
+                let snapshot = (task.snapshotter.clone(), task.backend_key.clone());
+                mounted.snapshots.insert(snapshot, used.to_string());
             }
+        }
+        let is_live = checked.report.mode == Mode::Live;
+        for finding in &checked.report.findings {
+            let (path, used) = match (finding.code(), &finding.subject) {
+                (Code::SnapshotFolderUnreferenced, Subject::Path { path }) => {
+                    (path.clone(), folder_in_use(root, path, is_live))
+                }
+                (Code::IngestStale, Subject::Ingest { folder }) => {
+                    let mut ingests = checked.inventory.ingests.iter();
+                    let Some(ingest) = ingests.find(|ingest| ingest.name == folder.as_os_str()) else {
+                        continue;
+                    };
+                    (
+                        ingest.path(),
+                        ingest.modified.filter(|time| is_live && is_recent(*time)).map(|_| RECENT.into()),
+                    )
+                }
+                _ => continue,
+            };
+            mounted.waste.extend(used.map(|used| (path, used)));
         }
         mounted
     }
@@ -87,8 +118,30 @@ impl Mounted {
     /// How a snapshot is in use, if it is.
     #[must_use]
     pub fn get(&self, snapshotter: &str, backend_key: &str) -> Option<&str> {
-        self.0.get(&(snapshotter.to_owned(), backend_key.to_owned())).map(String::as_str)
+        self.snapshots.get(&(snapshotter.to_owned(), backend_key.to_owned())).map(String::as_str)
     }
+
+    /// How something that nothing names is in use, if it is.
+    #[must_use]
+    pub fn path(&self, path: &Path) -> Option<&str> {
+        self.waste.get(path).map(String::as_str)
+    }
+}
+
+const RECENT: &str = "changed less than an hour ago: containerd may be at work on it";
+
+fn is_recent(time: Time) -> bool {
+    Timestamp::now().seconds.saturating_sub(time.seconds) < SETTLED_SECONDS
+}
+
+/// A container may run on a snapshot whose row is lost; and on a live store a row may be about to come.
+fn folder_in_use(root: &Folder, path: &Path, is_live: bool) -> Option<String> {
+    if is_live && root.stat(path).is_ok_and(|stat| is_recent(stat.mtime)) {
+        return Some(RECENT.into());
+    }
+    // overlayfs keeps the tree in a folder of the snapshot's own.
+    let trees = [path.join("fs"), path.to_path_buf()].into_iter().filter_map(|tree| root.folder(tree).ok());
+    trees.map(|tree| refuse_if_used(&tree)).find_map(Result::err).map(|used| used.to_string())
 }
 
 /// Refuses a tree that is in use, or may be.

@@ -12,7 +12,7 @@ use crate::finding::{BlastRadius, Code, Role, Subject};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verb {
-    /// Makes a damaged database anew.
+    /// Makes a damaged database anew, or puts right what one of its rows says.
     Rebuild,
     /// Moves waste out.
     Clean,
@@ -68,6 +68,34 @@ pub enum ActionKind {
         /// Where it is, below the root.
         database: PathBuf,
     },
+    /// Have the records of a blob say how long it is.
+    SetBlobSize {
+        /// Its digest.
+        digest: Digest,
+        /// Its length.
+        size_bytes: u64,
+    },
+    /// Have a database count on from above all numbers that are in use.
+    SetSequence {
+        /// Where it is, below the root.
+        database: PathBuf,
+        /// The bucket that counts.
+        bucket: Vec<String>,
+        /// The last number in use.
+        sequence: u64,
+    },
+    /// Write a metadata.db's index of parents as its rows say.
+    IndexParents {
+        /// Where it is, below the root.
+        database: PathBuf,
+    },
+    /// Take out a sandbox's record that keeps CRI from starting.
+    ForgetSandbox {
+        /// Its namespace.
+        namespace: String,
+        /// Its id.
+        id: String,
+    },
     /// Move something that nothing needs out of the store.
     TakeOut {
         /// Where it is, below the root.
@@ -119,8 +147,11 @@ impl ActionKind {
     #[must_use]
     pub fn verb(&self) -> Verb {
         match self {
-            ActionKind::Rebuild { .. } => Verb::Rebuild,
-            ActionKind::TakeOut { .. } => Verb::Clean,
+            ActionKind::Rebuild { .. }
+            | ActionKind::SetBlobSize { .. }
+            | ActionKind::SetSequence { .. }
+            | ActionKind::IndexParents { .. } => Verb::Rebuild,
+            ActionKind::ForgetSandbox { .. } | ActionKind::TakeOut { .. } => Verb::Clean,
             ActionKind::Replace { .. } => Verb::Replace,
             ActionKind::Restore { .. } => Verb::Restore,
             ActionKind::EvictSnapshots { .. }

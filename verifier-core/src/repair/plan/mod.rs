@@ -8,15 +8,15 @@ mod blobs;
 mod held;
 mod options;
 mod refusal;
+mod rows;
 mod snapshots;
 mod waste;
 
 use std::collections::BTreeSet;
 
 use crate::check::Checked;
-use crate::finding::{Code, Finding, FindingKind, Severity, Subject};
+use crate::finding::{Code, Finding, Severity, Subject};
 use crate::report::Mode;
-use crate::scan::META_DB;
 
 pub use action::{Action, ActionKind, Because, SnapshotName, Verb};
 pub use options::{Allow, RepairOptions};
@@ -63,6 +63,14 @@ impl RepairPlan {
             }
         }
         draft.finish(options)
+    }
+
+    /// The part that makes damaged databases anew: what else is to be done is told by what can be read then.
+    #[must_use]
+    pub fn rebuilds(&self) -> RepairPlan {
+        let is_rebuild = |action: &&Action| matches!(action.kind, ActionKind::Rebuild { .. });
+        let actions = self.actions.iter().filter(is_rebuild).cloned().collect();
+        RepairPlan { actions, refusals: Vec::new() }
     }
 
     /// Bytes that will be written to the store.
@@ -160,38 +168,15 @@ impl Planner<'_> {
             | Code::BlobNameInvalid
             | Code::IngestStale
             | Code::SnapshotFolderUnreferenced => self.waste(finding, draft),
-            Code::MetadataUnusable | Code::SnapshotterDatabaseUnusable | Code::BoltPageInvalid => {
-                self.rebuild(finding, draft)
-            }
+            code if rows::is_damage_of_a_database(code) => self.rebuild(finding, draft),
+            Code::BlobRecordSizeWrong
+            | Code::SnapshotSequenceBehind
+            | Code::SnapshotIndexWrong
+            | Code::SandboxInvalid => self.row(finding, draft),
             Code::BlobUnreferenced | Code::BoltMetaInvalid | Code::LabelWrong => Err(Why::HealsItself),
             Code::ManifestUnparsable | Code::LayerDiffIdMismatch | Code::LayerInvalid => Err(Why::MadeWrong),
             Code::PathUnreadable => Err(Why::Medium),
             _ => Err(Why::ByHand),
         }
     }
-}
-
-impl Planner<'_> {
-    fn rebuild(&self, finding: &Finding, draft: &mut Draft) -> Result<(), Why> {
-        if self.mode == Mode::Live {
-            return Err(Why::Live);
-        }
-        rebuild(finding, draft)
-    }
-}
-
-fn rebuild(finding: &Finding, draft: &mut Draft) -> Result<(), Why> {
-    let database = match &finding.subject {
-        Subject::Database { path } | Subject::Record { database: path, .. } => path.clone(),
-        // Of the store as a whole only meta.db can be missing.
-        Subject::Store => META_DB.into(),
-        _ => return Err(Why::ByHand),
-    };
-    if let FindingKind::MetadataUnusable { why: crate::finding::Unusable::NotRegular { .. }, .. } =
-        finding.kind
-    {
-        return Err(Why::ByHand);
-    }
-    draft.act(finding, ActionKind::Rebuild { database }, 0, 0);
-    Ok(())
 }

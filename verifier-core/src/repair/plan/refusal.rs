@@ -60,6 +60,8 @@ pub enum Why {
         /// Which, in words.
         how: String,
     },
+    /// A database is made anew first; what it says then is for the next look.
+    RebuildFirst,
     /// While containerd holds the store it may not be done: stop it first.
     Live,
     /// The layer's blob, which it would be made from, is damaged or not here, and what it stands under is not known.

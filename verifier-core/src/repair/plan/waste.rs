@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use super::{ActionKind, Draft, Planner, Why};
 use crate::content::BlobFile;
-use crate::finding::{Code, Finding, Subject};
-use crate::report::Mode;
+use crate::finding::{Finding, Subject};
 
 impl Planner<'_> {
     pub(super) fn waste(&self, finding: &Finding, draft: &mut Draft) -> Result<(), Why> {
@@ -15,10 +14,8 @@ impl Planner<'_> {
             Subject::Ingest { folder } => self.ingest(folder).ok_or(Why::ByHand)?,
             _ => return Err(Why::ByHand),
         };
-        // containerd may be about to write to them, or to remove them itself.
-        let is_containerds = matches!(finding.code(), Code::IngestStale | Code::SnapshotFolderUnreferenced);
-        if is_containerds && self.mode == Mode::Live {
-            return Err(Why::Live);
+        if let Some(how) = self.mounted.path(&path) {
+            return Err(Why::Mounted { how: how.into() });
         }
         draft.act(finding, ActionKind::TakeOut { path }, 0, 0);
         Ok(())

@@ -28,4 +28,5 @@ mod write;
 pub use action::{How, RebuildError, Rebuilt, rebuild};
 pub use found::{Found, FoundBlob};
 pub use lost::{Lost, LostKind};
+pub(super) use snapshotter::write_index;
 pub(super) use write::undo;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::lost::{Lost, LostKind};
 use crate::bolt::Edits;
-use crate::metadata::{Kind, Metadata, Namespace, SNAPSHOT_REFERENCE, Snapshots, encode};
+use crate::metadata::{BackendSnapshot, Kind, Metadata, Namespace, SNAPSHOT_REFERENCE, Snapshots, encode};
 
 /// Rows that can be used: they say what they are, and so do all below them.
 pub(super) fn usable(rows: &Snapshots) -> BTreeSet<&str> {
@@ -50,7 +50,9 @@ pub(super) fn plan<'n>(
     for invalid in &rows.invalid {
         plan.drop_invalid(&invalid.path, &usable);
     }
-    plan.write_parents(rows, &usable);
+    plan.rows.create_bucket(["v1", "snapshots"]);
+    plan.kept_ids = rows_of(rows, &usable).map(|(_, row)| row.id).collect();
+    index(rows, &usable, &mut plan.rows);
     // Folders that stay without a row must never be in the way of a new one.
     let numbers = names.filter_map(|name| name.parse::<u64>().ok());
     let greatest = numbers.chain(rows.by_key.values().map(|row| row.id)).max().unwrap_or(0);
@@ -59,6 +61,31 @@ pub(super) fn plan<'n>(
         plan.forget(namespace, snapshotter, records, &usable);
     }
     plan
+}
+
+fn rows_of<'r>(
+    rows: &'r Snapshots,
+    usable: &BTreeSet<&str>,
+) -> impl Iterator<Item = (&'r String, &'r BackendSnapshot)> {
+    rows.by_key.iter().filter(|(key, _)| usable.contains(key.as_str()))
+}
+
+/// The index of parents is a copy of what the rows say: `uvarint parent 00 uvarint child` → the child's key.
+fn index(rows: &Snapshots, usable: &BTreeSet<&str>, edits: &mut Edits) {
+    let parents = ["v1", "parents"];
+    edits.delete_bucket(parents);
+    edits.create_bucket(parents);
+    for (key, row) in rows_of(rows, usable) {
+        if let Some(parent) = rows.by_key.get(&row.parent) {
+            let link = [encode::uvarint(parent.id), vec![0], encode::uvarint(row.id)].concat();
+            edits.put(parents, link, key);
+        }
+    }
+}
+
+/// Writes the index of parents of a metadata.db anew.
+pub(in crate::repair) fn write_index(rows: &Snapshots, edits: &mut Edits) {
+    index(rows, &usable(rows), edits);
 }
 
 impl SnapshotterPlan {
@@ -82,21 +109,6 @@ impl SnapshotterPlan {
                 self.lost.push(Lost::new(LostKind::Snapshot, &["metadata.db", key]));
             }
             _ => {}
-        }
-    }
-
-    /// The index of parents is a copy of what the rows say: `uvarint parent 00 uvarint child` → the child's key.
-    fn write_parents(&mut self, rows: &Snapshots, usable: &BTreeSet<&str>) {
-        let parents = ["v1", "parents"];
-        self.rows.create_bucket(["v1", "snapshots"]);
-        self.rows.delete_bucket(parents);
-        self.rows.create_bucket(parents);
-        for (key, row) in rows.by_key.iter().filter(|(key, _)| usable.contains(key.as_str())) {
-            self.kept_ids.insert(row.id);
-            if let Some(parent) = rows.by_key.get(&row.parent) {
-                let link = [encode::uvarint(parent.id), vec![0], encode::uvarint(row.id)].concat();
-                self.rows.put(parents, link, key);
-            }
         }
     }
 

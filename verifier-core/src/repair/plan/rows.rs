@@ -1,0 +1,62 @@
+//! Databases that are damaged, and single rows that are wrong.
+
+use super::{ActionKind, Draft, Planner, Why};
+use crate::finding::{Code, Finding, FindingKind, Subject, Unusable};
+use crate::report::Mode;
+use crate::scan::META_DB;
+
+impl Planner<'_> {
+    /// A database of which a part, or all, cannot be read.
+    pub(super) fn rebuild(&self, finding: &Finding, draft: &mut Draft) -> Result<(), Why> {
+        if self.mode == Mode::Live {
+            return Err(Why::Live);
+        }
+        let database = match &finding.subject {
+            Subject::Database { path } | Subject::Record { database: path, .. } => path.clone(),
+            // Of the store as a whole only meta.db can be missing.
+            Subject::Store => META_DB.into(),
+            _ => return Err(Why::ByHand),
+        };
+        if let FindingKind::MetadataUnusable { why: Unusable::NotRegular { .. }, .. } = finding.kind {
+            return Err(Why::ByHand);
+        }
+        draft.act(finding, ActionKind::Rebuild { database }, 0, 0);
+        Ok(())
+    }
+
+    /// A row that is wrong by what the store itself proves.
+    pub(super) fn row(&self, finding: &Finding, draft: &mut Draft) -> Result<(), Why> {
+        let kind = match (&finding.kind, &finding.subject) {
+            (FindingKind::BlobRecordSizeWrong { size_bytes, .. }, Subject::Blob { digest }) => {
+                ActionKind::SetBlobSize { digest: digest.clone(), size_bytes: *size_bytes }
+            }
+            (FindingKind::SnapshotSequenceBehind { in_use, .. }, Subject::Record { database, path }) => {
+                let (database, bucket) = (database.clone(), path.clone());
+                ActionKind::SetSequence { database, bucket, sequence: *in_use }
+            }
+            (FindingKind::SnapshotIndexWrong { .. }, Subject::Record { database, .. }) => {
+                ActionKind::IndexParents { database: database.clone() }
+            }
+            (FindingKind::SandboxInvalid { .. }, Subject::Record { path, .. }) => match path.as_slice() {
+                [_, namespace, bucket, id] if bucket == "sandboxes" => {
+                    ActionKind::ForgetSandbox { namespace: namespace.clone(), id: id.clone() }
+                }
+                _ => return Err(Why::ByHand),
+            },
+            _ => return Err(Why::ByHand),
+        };
+        if self.mode == Mode::Live {
+            return Err(Why::Live);
+        }
+        // What a damaged database says is seen anew once it is rebuilt.
+        if self.checked.report.findings.iter().any(|finding| is_damage_of_a_database(finding.code())) {
+            return Err(Why::RebuildFirst);
+        }
+        draft.act(finding, kind, 0, 0);
+        Ok(())
+    }
+}
+
+pub(super) fn is_damage_of_a_database(code: Code) -> bool {
+    matches!(code, Code::MetadataUnusable | Code::SnapshotterDatabaseUnusable | Code::BoltPageInvalid)
+}
