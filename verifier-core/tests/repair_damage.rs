@@ -58,6 +58,7 @@ fn each_damage_is_repaired_or_refused_and_undone() {
         Code::BlobRecordSizeWrong,
         Code::BlobUnreferencedCorrupt,
         Code::IngestStale,
+        Code::MetadataValueInvalid,
         Code::SandboxInvalid,
         Code::SnapshotDiffers,
         Code::SnapshotFolderMissing,

@@ -169,6 +169,7 @@ impl Planner<'_> {
             | Code::IngestStale
             | Code::SnapshotFolderUnreferenced => self.waste(finding, draft),
             code if rows::is_damage_of_a_database(code) => self.rebuild(finding, draft),
+            Code::MetadataValueInvalid => self.value(finding, draft),
             Code::BlobRecordSizeWrong
             | Code::SnapshotSequenceBehind
             | Code::SnapshotIndexWrong

@@ -1,5 +1,7 @@
 //! Databases that are damaged, and single rows that are wrong.
 
+use std::path::Path;
+
 use super::{ActionKind, Draft, Planner, Why};
 use crate::finding::{Code, Finding, FindingKind, Subject, Unusable};
 use crate::report::Mode;
@@ -22,6 +24,18 @@ impl Planner<'_> {
         }
         draft.act(finding, ActionKind::Rebuild { database }, 0, 0);
         Ok(())
+    }
+
+    /// A value that does not decode: one that containerd can do without is dropped, with the rest of the database as it is. Of
+    /// a snapshot's row only when and its labels: without the rest its folder would be nobody's, or not be counted.
+    pub(super) fn value(&self, finding: &Finding, draft: &mut Draft) -> Result<(), Why> {
+        let Subject::Record { database, path } = &finding.subject else { return Err(Why::ByHand) };
+        // What is no text is shown with replacements, and so cannot be named.
+        let is_text = path.iter().all(|name| !name.contains(char::REPLACEMENT_CHARACTER));
+        let is_needed = database != Path::new(META_DB)
+            && !matches!(path.as_slice(), [_, _, _, value, ..]
+                if ["createdat", "updatedat", "labels"].contains(&value.as_str()));
+        if is_text && !is_needed { self.rebuild(finding, draft) } else { Err(Why::ByHand) }
     }
 
     /// A row that is wrong by what the store itself proves.

@@ -9,7 +9,8 @@ use super::snapshotter::usable;
 use crate::bolt::Edits;
 use crate::digest::Digest;
 use crate::metadata::{
-    BackendSnapshot, Kind, Metadata, Namespace, SNAPSHOT_REFERENCE, Snapshots, Timestamp, encode,
+    BackendSnapshot, ContainerRecord, Kind, LeaseRecord, Metadata, Namespace, SNAPSHOT_REFERENCE,
+    SandboxRecord, Snapshots, Timestamp, encode,
 };
 use crate::repair::evict::hold;
 
@@ -139,13 +140,14 @@ impl<'f> Planner<'f> {
     /// Records of which nothing is left but their names.
     fn drop_empty(&mut self, namespace: &str) {
         let Some(records) = self.facts.base.namespaces.get(namespace) else { return };
-        let containers = records.containers.iter().filter(|(_, record)| record.created.is_none());
+        let containers =
+            records.containers.iter().filter(|(_, record)| **record == ContainerRecord::default());
         for (id, _) in containers {
             self.plan.edits.delete_bucket(["v1", namespace, "containers", id]);
             self.lose(LostKind::Container, &[namespace, id]);
         }
-        let leases = records.leases.iter().filter(|(_, record)| record.created.is_none());
-        let sandboxes = records.sandboxes.iter().filter(|(_, record)| record.created.is_none());
+        let leases = records.leases.iter().filter(|(_, record)| **record == LeaseRecord::default());
+        let sandboxes = records.sandboxes.iter().filter(|(_, record)| **record == SandboxRecord::default());
         let leases = leases.map(|(id, _)| ("leases", id));
         for (kind, id) in leases.chain(sandboxes.map(|(id, _)| ("sandboxes", id))) {
             self.plan.edits.delete_bucket(["v1", namespace, kind, id]);
