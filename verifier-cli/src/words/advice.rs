@@ -22,9 +22,11 @@ fn repair_command(code: Code) -> Option<&'static str> {
         | Code::BlobNotRegular
         | Code::BlobUnreferencedCorrupt
         | Code::BlobNameInvalid
+        | Code::BlobRecordSizeWrong
         | Code::ImageTargetMissing
         | Code::ImageConfigMissing
         | Code::IngestStale
+        | Code::MetadataValueInvalid
         | Code::MetadataUnusable
         | Code::SnapshotterDatabaseUnusable
         | Code::BoltPageInvalid
@@ -35,7 +37,10 @@ fn repair_command(code: Code) -> Option<&'static str> {
         | Code::SnapshotParentMissing
         | Code::SnapshotParentDiffers
         | Code::SnapshotChainWrong
-        | Code::SnapshotIdShared => Some("containerd-fsck repair"),
+        | Code::SnapshotIdShared
+        | Code::SnapshotIndexWrong
+        | Code::SnapshotSequenceBehind
+        | Code::SandboxInvalid => Some("containerd-fsck repair"),
         _ => None,
     }
 }

@@ -37,8 +37,8 @@ pub(crate) fn action(kind: &ActionKind) -> String {
         ActionKind::IndexParents { database } => {
             format!("write the index of parents in {} anew from its rows", escape_path(database))
         }
-        ActionKind::ForgetSandbox { namespace, id } => {
-            format!("take out the record of sandbox {} ({})", escape(id), escape(namespace))
+        ActionKind::ForgetSandbox { namespace, sandbox } => {
+            format!("take out the record of sandbox {} ({})", escape(sandbox), escape(namespace))
         }
         ActionKind::TakeOut { path } => format!("move {} out", escape_path(path)),
         ActionKind::Replace { digest, source } => {

@@ -191,7 +191,7 @@ fn a_wrong_blob_without_a_source_is_taken_out_alone() {
             }
             undamaged(&node.root, "pulled again");
             if live {
-                // What containerd's API deleted it cannot make again: the wrong file does not come back without its record.
+                // Pulled again, there is nothing to put back: neither the wrong file nor the old records.
                 let root = node.root.to_str().unwrap();
                 containerd.stop_container("other");
                 containerd.stop();
@@ -240,8 +240,10 @@ fn a_lost_meta_db_is_rebuilt_and_nothing_is_pulled_again() {
         std::fs::write(node.root.join(META_DB), b"").unwrap();
         let found = check(&node.root, &[]);
         assert_eq!(found.codes()[0], "metadata-unusable");
+        // A wrong file in a snapshot shows only when the snapshot has a record again.
+        std::fs::write(largest_file(&node.root.join(SNAPSHOTS).join("1/fs")), b"").unwrap();
         let done = repair(&node.root, &["--yes"]);
-        done.assert(1, &["rebuild"]);
+        done.assert(1, &["rebuild", "restore"]);
         let containerd = Containerd::start(bed, generation, &node.root);
         let before = node.registry.blob_pulls();
         for image in ["small", "small-b"] {

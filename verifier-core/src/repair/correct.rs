@@ -33,8 +33,8 @@ pub(super) fn edits(inventory: &Inventory, kind: &ActionKind) -> Option<(PathBuf
             write_index(rows, &mut edits);
             database.clone()
         }
-        ActionKind::ForgetSandbox { namespace, id } => {
-            edits.delete_bucket(["v1", namespace, "sandboxes", id]);
+        ActionKind::ForgetSandbox { namespace, sandbox } => {
+            edits.delete_bucket(["v1", namespace, "sandboxes", sandbox]);
             META_DB.into()
         }
         _ => return None,

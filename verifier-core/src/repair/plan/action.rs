@@ -94,7 +94,7 @@ pub enum ActionKind {
         /// Its namespace.
         namespace: String,
         /// Its id.
-        id: String,
+        sandbox: String,
     },
     /// Move something that nothing needs out of the store.
     TakeOut {

@@ -53,7 +53,7 @@ impl Planner<'_> {
             }
             (FindingKind::SandboxInvalid { .. }, Subject::Record { path, .. }) => match path.as_slice() {
                 [_, namespace, bucket, id] if bucket == "sandboxes" => {
-                    ActionKind::ForgetSandbox { namespace: namespace.clone(), id: id.clone() }
+                    ActionKind::ForgetSandbox { namespace: namespace.clone(), sandbox: id.clone() }
                 }
                 _ => return Err(Why::ByHand),
             },
