@@ -7,13 +7,24 @@ mod repair_common;
 mod restore_common;
 
 use std::fs;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use live_common::Node;
 use repair_common::{differences, repair_live, store_picture, undo};
 use testdata::bed;
+use verifier_core::repair::disk::StepGate;
 use verifier_core::repair::plan::ActionKind;
+
+/// Repairs all that can be repaired live; the actions, and the run.
+fn repaired(root: &Path, node: &Node) -> (Vec<ActionKind>, String) {
+    let (actions, applied) = repair_live(root, &node.live(), &StepGate::default()).unwrap();
+    assert!(applied.is_complete(), "{actions:#?}\n{:#?}", applied.outcomes);
+    (actions, applied.run.unwrap())
+}
 
 /// Damages a node, repairs it live, stops it and undoes that: all is as it was.
 fn each(damage: impl Fn(&Node), judge: impl Fn(&[ActionKind])) {
@@ -24,7 +35,7 @@ fn each(damage: impl Fn(&Node), judge: impl Fn(&[ActionKind])) {
         damage(&node);
         let root = node.containerd.root().to_owned();
         let before = store_picture(&root);
-        let (actions, run) = repair_live(&root, &node.live());
+        let (actions, run) = repaired(&root, &node);
         judge(&actions);
         node.bystander_is_well();
         let repaired = differences(&before, &store_picture(&root));
@@ -103,7 +114,7 @@ fn waste_is_moved_out_and_what_is_young_stays() {
             let at = SystemTime::now() - Duration::from_secs(7200);
             fs::File::open(old).unwrap().set_modified(at).unwrap();
         }
-        let (actions, run) = repair_live(&root, &node.live());
+        let (actions, run) = repaired(&root, &node);
         let is_waste = |kind: &ActionKind| matches!(kind, ActionKind::TakeOut { .. });
         assert!(actions.len() == 2 && actions.iter().all(is_waste), "{generation}: {actions:?}");
         assert!(young.exists() && !ingest.exists() && !folder.exists(), "{generation}");
@@ -113,4 +124,40 @@ fn waste_is_moved_out_and_what_is_young_stays() {
         undo(&root, &run);
         assert!(ingest.join("data").exists() && folder.join("fs").exists(), "{generation}");
     }
+}
+
+/// Steps from one place to be cut off at to the next: all 52 take four minutes.
+const STRIDE: usize = 5;
+
+/// Cut off at any step on the disk, the other container runs on, the next run finishes, and what is right is not pulled.
+#[test]
+fn a_live_repair_that_is_cut_off_anywhere_is_finished_by_the_next() {
+    let Some(bed) = bed::gate() else { return };
+    let node = Node::start(&bed, *bed.generations().last().unwrap());
+    let root = node.containerd.root().to_owned();
+    let mut cut_at = 0;
+    loop {
+        live_common::IMAGES.iter().for_each(|image| drop(node.pull(image)));
+        let wrong = node.digests("one").layers[1].clone();
+        node.flip(&wrong);
+        fs::write(node.unpacked("one"), "").unwrap();
+        let steps = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&steps);
+        let gate = StepGate::new(move |_, _| match count.fetch_add(1, Ordering::Relaxed) {
+            step if step < cut_at => Ok(()),
+            _ => Err(io::ErrorKind::Interrupted.into()),
+        });
+        let first = repair_live(&root, &node.live(), &gate);
+        node.bystander_is_well();
+        if first.is_ok_and(|(_, applied)| applied.is_complete()) {
+            break;
+        }
+        let (_, next) = repair_live(&root, &node.live(), &StepGate::default()).unwrap();
+        assert!(next.is_complete(), "cut off at step {cut_at}: {:#?}", next.outcomes);
+        assert_eq!(node.pull("one"), [wrong.as_str()], "cut off at step {cut_at}");
+        assert_eq!(node.cat("one", "/one"), "one", "cut off at step {cut_at}");
+        cut_at += STRIDE;
+    }
+    println!("{cut_at} steps");
+    assert!(cut_at > 40, "only {cut_at} steps");
 }

@@ -115,6 +115,11 @@ fn a_repair_that_is_cut_off_anywhere_is_finished_by_the_next() {
         "config-flipped",
         "name-with-suffix",
         "wrong-blob-without-row",
+        "one-row-size-wrong",
+        "index-entry-missing",
+        "ids-behind",
+        "sandbox-without-metadata",
+        "image-time-short",
     ];
     for name in names {
         cut_off_everywhere(name, None);

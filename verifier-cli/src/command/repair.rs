@@ -14,6 +14,7 @@ use verifier_core::repair::disk::{Disk, StepGate};
 use verifier_core::repair::locked::{LockError, LockedStore, only_one};
 use verifier_core::repair::mounted::Mounted;
 use verifier_core::repair::plan::{Action, RepairPlan, Verb};
+use verifier_core::repair::rebuild::Lost;
 use verifier_core::repair::source::{Available, Source};
 use verifier_core::repair::{LiveRows, Retention, Run, retain, wanted};
 use verifier_core::report::{Mode, Report};
@@ -24,7 +25,7 @@ use super::check::{explain_check_error, the_one_root};
 use super::output::{complain, print};
 use crate::args::{Color, Format, RepairArgs};
 use crate::exit::Status;
-use crate::render::repair::{Outcome, Repaired, write_human, write_json};
+use crate::render::repair::{Done, Outcome, Repaired, write_human, write_json};
 use crate::render::{Progress, Style, escape, escape_path};
 
 /// Repairs what `args` say, and prints the plan and what came of it.
@@ -74,8 +75,7 @@ impl Job<'_> {
             true => Some(self.carry_out(&mut plan, &checked, locked.as_mut(), &mut sources)?),
             false => None,
         };
-        let done = done.as_ref().map(|(applied, after)| (applied, after));
-        let repaired = Repaired { root, mode, before: &checked.report, plan: &plan, done };
+        let repaired = Repaired { root, mode, before: &checked.report, plan: &plan, done: done.as_ref() };
         let status = self.status(&repaired);
         let style = Style::new(color, &io::stdout());
         Ok(print(status, |out| match self.args.format {
@@ -85,7 +85,7 @@ impl Job<'_> {
     }
 
     fn status(&self, repaired: &Repaired<'_>) -> Status {
-        let seen = repaired.done.map_or(repaired.before, |(_, after)| after);
+        let seen = repaired.done.map_or(repaired.before, |done| &done.after);
         if self.interrupt.is_raised() && !seen.is_complete() {
             return Status::CANCELLED;
         }
@@ -157,16 +157,17 @@ impl Job<'_> {
         checked: &Checked,
         locked: Option<&mut LockedStore<'_>>,
         sources: &mut [Source],
-    ) -> Result<(Applied, Report), Status> {
+    ) -> Result<Done, Status> {
         retain(self.disk, Retention::default()).map_err(failed)?;
-        let applied = match locked {
+        let Work { applied, lost, between } = match locked {
             Some(locked) => self.stopped(plan, checked, locked, sources)?,
-            None => self.live(plan, checked, sources)?,
+            None => self.live(plan, checked, sources)?.into(),
         };
         // A database that was made anew may show what could not be seen before.
         let subjects = plan.subjects();
         let only = plan.rebuilds().actions.is_empty().then_some(&subjects);
-        Ok((applied, self.look(only)?.report))
+        let after = self.look(only)?.report;
+        Ok(Done { applied, lost, between, after })
     }
 
     /// Under the locks of all databases. Those that are damaged are made anew first; what else is wrong is told by what they
@@ -177,20 +178,19 @@ impl Job<'_> {
         checked: &Checked,
         locked: &mut LockedStore<'_>,
         sources: &mut [Source],
-    ) -> Result<Applied, Status> {
+    ) -> Result<Work, Status> {
         let rebuilds = plan.rebuilds();
         let mut run = Run::begin(self.disk).map_err(failed)?;
         if rebuilds.actions.is_empty() {
             let mut rows = LockedRows::new(locked, checked);
             let outcomes = self.steps(&mut run, plan, checked, &mut rows, sources);
-            return finish(run, outcomes).map_err(failed);
+            return Ok(finish(run, outcomes).map_err(failed)?.into());
         }
+        let mut lost = Vec::new();
         let mut rows = LockedRows::new(locked, checked).backup(self.backup());
         let mut outcomes = self.steps(&mut run, &rebuilds, checked, &mut rows, sources);
         for rebuilt in rows.into_rebuilt() {
-            for lost in rebuilt.lost {
-                complain(format_args!("lost: {} {}", crate::words::lost(lost.what), escape(&lost.key)));
-            }
+            lost.extend(rebuilt.lost);
             if let Some(file) = rebuilt.lock {
                 locked.adopt(rebuilt.database, file);
             }
@@ -204,7 +204,8 @@ impl Job<'_> {
         plan.actions = rebuilds.actions;
         plan.actions.append(&mut rest.actions);
         plan.refusals = rest.refusals;
-        finish(run, outcomes).map_err(failed)
+        let applied = finish(run, outcomes).map_err(failed)?;
+        Ok(Work { applied, lost, between: Some(checked.report) })
     }
 
     /// Beside a running containerd, through its API where rows are concerned.
@@ -235,6 +236,19 @@ impl Job<'_> {
     ) -> Vec<Result<(), ApplyError>> {
         let mut told = Told { quiet: self.args.quiet, of: plan.actions.len() };
         apply_in(run, plan, checked, rows, sources, &mut told, &self.interrupt)
+    }
+}
+
+/// What was done, not yet proved.
+struct Work {
+    applied: Applied,
+    lost: Vec<Lost>,
+    between: Option<Report>,
+}
+
+impl From<Applied> for Work {
+    fn from(applied: Applied) -> Work {
+        Work { applied, lost: Vec::new(), between: None }
     }
 }
 

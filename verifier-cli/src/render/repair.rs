@@ -7,6 +7,7 @@ use serde::Serialize;
 use verifier_core::finding::{Finding, Severity};
 use verifier_core::repair::apply::Applied;
 use verifier_core::repair::plan::{Action, Refusal, RepairPlan};
+use verifier_core::repair::rebuild::Lost;
 use verifier_core::report::{Mode, Report};
 
 use super::{Paint, Style, count_of, escape_path, size, wrap};
@@ -22,8 +23,19 @@ pub(crate) struct Repaired<'a> {
     /// What was found before anything was done.
     pub(crate) before: &'a Report,
     pub(crate) plan: &'a RepairPlan,
-    /// What was done, and what is found now of what was touched; `None` when the plan was only to be shown.
-    pub(crate) done: Option<(&'a Applied, &'a Report)>,
+    /// `None` when the plan was only to be shown.
+    pub(crate) done: Option<&'a Done>,
+}
+
+/// What was done.
+pub(crate) struct Done {
+    pub(crate) applied: Applied,
+    /// What was lost with damaged databases.
+    pub(crate) lost: Vec<Lost>,
+    /// What was found once these were made anew.
+    pub(crate) between: Option<Report>,
+    /// What is found now of what was touched.
+    pub(crate) after: Report,
 }
 
 impl Repaired<'_> {
@@ -32,9 +44,19 @@ impl Repaired<'_> {
         self.plan.refusals.iter().filter(|refusal| refusal.code.severity() >= Severity::Error).count()
     }
 
+    /// All that was found before something was done about it.
+    fn found(&self) -> impl Iterator<Item = &Finding> {
+        let between = self.done.and_then(|done| done.between.as_ref());
+        self.before.findings.iter().chain(between.into_iter().flat_map(|report| &report.findings))
+    }
+
+    fn lost(&self) -> &[Lost] {
+        self.done.map(|done| done.lost.as_slice()).unwrap_or_default()
+    }
+
     /// Damage that is still there, of what was touched.
     fn left(&self) -> Vec<&Finding> {
-        let after = self.done.map(|(_, after)| &after.findings);
+        let after = self.done.map(|done| &done.after.findings);
         let damage = |finding: &&Finding| finding.severity() >= Severity::Error;
         after.into_iter().flatten().filter(damage).collect()
     }
@@ -45,8 +67,8 @@ impl Repaired<'_> {
             None if self.plan.actions.is_empty() && self.refused_damage() == 0 => Outcome::Clean,
             None if self.plan.actions.is_empty() => Outcome::Left,
             None => Outcome::Planned,
-            Some((applied, _)) => {
-                let all = applied.is_complete() && self.left().is_empty() && self.refused_damage() == 0;
+            Some(done) => {
+                let all = done.applied.is_complete() && self.left().is_empty() && self.refused_damage() == 0;
                 if all { Outcome::Corrected } else { Outcome::Left }
             }
         }
@@ -77,9 +99,9 @@ pub(crate) fn write_human(out: &mut dyn Write, repaired: &Repaired<'_>, style: S
     }
     let plan = repaired.plan;
     for (at, action) in plan.actions.iter().enumerate() {
-        write_action(out, at, action, repaired.before, style)?;
-        if let Some((applied, _)) = repaired.done {
-            match applied.outcomes.get(at) {
+        write_action(out, at, action, repaired, style)?;
+        if let Some(done) = repaired.done {
+            match done.applied.outcomes.get(at) {
                 Some(Ok(())) => writeln!(out, "     {}", style.paint(Paint::Good, "done"))?,
                 Some(Err(error)) => {
                     let text = format!("NOT DONE: {}", super::escape(error.to_string()));
@@ -89,6 +111,7 @@ pub(crate) fn write_human(out: &mut dyn Write, repaired: &Repaired<'_>, style: S
             }
         }
     }
+    write_lost(out, repaired.lost(), style)?;
     write_refusals(out, &plan.refusals, style)?;
     write_end(out, repaired, style)
 }
@@ -97,7 +120,7 @@ fn write_action(
     out: &mut dyn Write,
     at: usize,
     action: &Action,
-    before: &Report,
+    repaired: &Repaired<'_>,
     style: Style,
 ) -> io::Result<()> {
     let number = format!("{:>3}. ", at + 1);
@@ -106,7 +129,7 @@ fn write_action(
     writeln!(out, "{}", wrap("     ", &words::action(&action.kind)))?;
     for because in action.because.iter().take(SHOWN) {
         let is_it = |finding: &&Finding| finding.code() == because.code && finding.subject == because.subject;
-        let why = before.findings.iter().find(is_it).map(words::fault).unwrap_or_default();
+        let why = repaired.found().find(is_it).map(words::fault).unwrap_or_default();
         let text = format!("because of {}: {why}", because.code);
         writeln!(out, "{}", wrap("     ", &text))?;
     }
@@ -123,6 +146,16 @@ fn write_action(
     let costs = [("writes at most", action.write_bytes), ("pull needed:", action.pull_bytes)];
     for (what, bytes) in costs.into_iter().filter(|(_, bytes)| *bytes > 0) {
         writeln!(out, "     {what} {}", size(bytes))?;
+    }
+    Ok(())
+}
+
+fn write_lost(out: &mut dyn Write, lost: &[Lost], style: Style) -> io::Result<()> {
+    if !lost.is_empty() {
+        writeln!(out, "\n{}", style.paint(Paint::Strong, "Lost with the damage"))?;
+    }
+    for one in lost {
+        writeln!(out, "{}", wrap("     ", &words::lost(one)))?;
     }
     Ok(())
 }
@@ -158,7 +191,7 @@ fn write_end(out: &mut dyn Write, repaired: &Repaired<'_>, style: Style) -> io::
         Outcome::Left => (Paint::Error, "DAMAGE IS LEFT.".to_owned()),
     };
     writeln!(out, "{}", style.paint(paint, text))?;
-    if let Some(run) = repaired.done.and_then(|(applied, _)| applied.run.as_ref()) {
+    if let Some(run) = repaired.done.and_then(|done| done.applied.run.as_ref()) {
         writeln!(out, "What was taken out is kept; 'containerd-fsck repair --undo {run}' puts it back.")?;
     }
     Ok(())
@@ -175,6 +208,7 @@ struct Document<'a> {
     write_bytes: u64,
     pull_bytes: u64,
     run: Option<&'a str>,
+    lost: &'a [Lost],
     left: Vec<String>,
 }
 
@@ -192,7 +226,7 @@ struct Item<'a> {
 
 /// Writes one JSON document, described by `schema/repair-1.json`, and a line break.
 pub(crate) fn write_json(out: &mut dyn Write, repaired: &Repaired<'_>) -> io::Result<()> {
-    let outcomes = repaired.done.map(|(applied, _)| &applied.outcomes);
+    let outcomes = repaired.done.map(|done| &done.applied.outcomes);
     let actions = repaired.plan.actions.iter().enumerate().map(|(at, action)| {
         let outcome = outcomes.and_then(|outcomes| outcomes.get(at));
         Item {
@@ -212,7 +246,8 @@ pub(crate) fn write_json(out: &mut dyn Write, repaired: &Repaired<'_>) -> io::Re
         refusals: &repaired.plan.refusals,
         write_bytes: repaired.plan.write_bytes(),
         pull_bytes: repaired.plan.pull_bytes(),
-        run: repaired.done.and_then(|(applied, _)| applied.run.as_deref()),
+        run: repaired.done.and_then(|done| done.applied.run.as_deref()),
+        lost: repaired.lost(),
         left: repaired.left().into_iter().map(words::message).collect(),
     };
     serde_json::to_writer_pretty(&mut *out, &document)?;

@@ -2,14 +2,14 @@
 
 use verifier_core::finding::{Named, Role};
 use verifier_core::repair::plan::{ActionKind, Allow, Refusal, SnapshotName, Why};
-use verifier_core::repair::rebuild::LostKind;
+use verifier_core::repair::rebuild::{Lost, LostKind};
 
 use super::subject;
 use crate::render::{count_of, escape, escape_path};
 
 /// What a rebuild could not bring back.
-pub(crate) fn lost(what: LostKind) -> &'static str {
-    match what {
+pub(crate) fn lost(lost: &Lost) -> String {
+    let what = match lost.what {
         LostKind::Page => "what was on the page",
         LostKind::Image => "the image name",
         LostKind::ImageName => "the name of the image",
@@ -19,7 +19,8 @@ pub(crate) fn lost(what: LostKind) -> &'static str {
         LostKind::Container => "the record of the container",
         LostKind::Value => "the value",
         _ => "the record",
-    }
+    };
+    format!("{what} {}", escape(&lost.key))
 }
 
 /// What an action does, in one line.

@@ -244,6 +244,9 @@ fn a_lost_meta_db_is_rebuilt_and_nothing_is_pulled_again() {
         std::fs::write(largest_file(&node.root.join(SNAPSHOTS).join("1/fs")), b"").unwrap();
         let done = repair(&node.root, &["--yes"]);
         done.assert(1, &["rebuild", "restore"]);
+        let lost: Vec<&str> =
+            done.document["lost"].as_array().unwrap().iter().filter_map(|one| one["what"].as_str()).collect();
+        assert_eq!(lost, ["image-name", "image-name"], "{done:?}");
         let containerd = Containerd::start(bed, generation, &node.root);
         let before = node.registry.blob_pulls();
         for image in ["small", "small-b"] {

@@ -11,7 +11,7 @@ use verifier_core::bolt::{Database, Visitor};
 use verifier_core::event::{Interrupt, Unobserved};
 use verifier_core::finding::{Code, Finding, Severity};
 use verifier_core::live::Live;
-use verifier_core::repair::apply::{ApplyError, LockedRows, Progress, apply};
+use verifier_core::repair::apply::{Applied, ApplyError, LockedRows, Progress, apply};
 use verifier_core::repair::disk::{Disk, StepGate};
 use verifier_core::repair::locked::LockedStore;
 use verifier_core::repair::mounted::Mounted;
@@ -104,19 +104,17 @@ pub fn repair_from(
     })
 }
 
-/// Repairs a store through the API of the containerd that serves it: the actions, and the run.
-pub fn repair_live(root: &Path, live: &Live) -> (Vec<ActionKind>, String) {
+/// Repairs a store through the API of the containerd that serves it; an error means that the run could not be begun or ended.
+pub fn repair_live(root: &Path, live: &Live, gate: &StepGate) -> io::Result<(Vec<ActionKind>, Applied)> {
     let store = Store::open(root).unwrap();
-    let gate = StepGate::default();
-    let disk = Disk::new(store.folder(), &gate);
+    let disk = Disk::new(store.folder(), gate);
     let checked = look(&store, &CheckOptions::default(), None, &Unobserved, &Interrupt::default()).unwrap();
     let mounted = Mounted::find(store.folder(), &checked);
     let options = RepairOptions::default().mode(Some(Mode::Live));
     let plan = RepairPlan::new(&checked, &Available::default(), &mounted, &options);
     let mut rows = LiveRows::new(live, &checked, &plan);
-    let applied = apply(&plan, &checked, disk, &mut rows, &[], &mut Quiet, &Interrupt::default()).unwrap();
-    assert!(applied.is_complete(), "{:#?}\n{:#?}", plan, applied.outcomes);
-    (plan.actions.into_iter().map(|action| action.kind).collect(), applied.run.unwrap())
+    let applied = apply(&plan, &checked, disk, &mut rows, &[], &mut Quiet, &Interrupt::default())?;
+    Ok((plan.actions.into_iter().map(|action| action.kind).collect(), applied))
 }
 
 pub fn undo(root: &Path, run: &str) -> Undone {
