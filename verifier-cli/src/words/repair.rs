@@ -38,6 +38,9 @@ pub(crate) fn action(kind: &ActionKind) -> String {
         ActionKind::IndexParents { database } => {
             format!("write the index of parents in {} anew from its rows", escape_path(database))
         }
+        ActionKind::DropValue { database, path } => {
+            format!("drop the value {} from {}", escape(path.join("/")), escape_path(database))
+        }
         ActionKind::ForgetSandbox { namespace, sandbox } => {
             format!("take out the record of sandbox {} ({})", escape(sandbox), escape(namespace))
         }

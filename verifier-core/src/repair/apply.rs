@@ -283,6 +283,7 @@ fn carry_out(
         ActionKind::SetBlobSize { .. }
         | ActionKind::SetSequence { .. }
         | ActionKind::IndexParents { .. }
+        | ActionKind::DropValue { .. }
         | ActionKind::ForgetSandbox { .. } => rows.correct(run, kind),
         ActionKind::TakeOut { path } => {
             run.take_all(&[PathBuf::clone(path)])?;

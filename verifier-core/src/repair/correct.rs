@@ -33,6 +33,11 @@ pub(super) fn edits(inventory: &Inventory, kind: &ActionKind) -> Option<(PathBuf
             write_index(rows, &mut edits);
             database.clone()
         }
+        ActionKind::DropValue { database, path } => {
+            let (key, buckets) = path.split_last()?;
+            edits.delete(buckets, key);
+            database.clone()
+        }
         ActionKind::ForgetSandbox { namespace, sandbox } => {
             edits.delete_bucket(["v1", namespace, "sandboxes", sandbox]);
             META_DB.into()

@@ -89,6 +89,13 @@ pub enum ActionKind {
         /// Where it is, below the root.
         database: PathBuf,
     },
+    /// Take a value out that does not decode and that its record can do without.
+    DropValue {
+        /// Where it is, below the root.
+        database: PathBuf,
+        /// The names of the buckets, and the key.
+        path: Vec<String>,
+    },
     /// Take out a sandbox's record that keeps CRI from starting.
     ForgetSandbox {
         /// Its namespace.
@@ -150,7 +157,8 @@ impl ActionKind {
             ActionKind::Rebuild { .. }
             | ActionKind::SetBlobSize { .. }
             | ActionKind::SetSequence { .. }
-            | ActionKind::IndexParents { .. } => Verb::Rebuild,
+            | ActionKind::IndexParents { .. }
+            | ActionKind::DropValue { .. } => Verb::Rebuild,
             ActionKind::ForgetSandbox { .. } | ActionKind::TakeOut { .. } => Verb::Clean,
             ActionKind::Replace { .. } => Verb::Replace,
             ActionKind::Restore { .. } => Verb::Restore,

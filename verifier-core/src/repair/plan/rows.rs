@@ -26,16 +26,24 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// A value that does not decode: one that containerd can do without is dropped, with the rest of the database as it is. Of
-    /// a snapshot's row only when and its labels: without the rest its folder would be nobody's, or not be counted.
+    /// A value that does not decode. A time or a label is dropped alone, others with the record that means nothing without them;
+    /// but not of a snapshot's row, without which its folder would be nobody's.
     pub(super) fn value(&self, finding: &Finding, draft: &mut Draft) -> Result<(), Why> {
         let Subject::Record { database, path } = &finding.subject else { return Err(Why::ByHand) };
         // What is no text is shown with replacements, and so cannot be named.
-        let is_text = path.iter().all(|name| !name.contains(char::REPLACEMENT_CHARACTER));
-        let is_needed = database != Path::new(META_DB)
-            && !matches!(path.as_slice(), [_, _, _, value, ..]
-                if ["createdat", "updatedat", "labels"].contains(&value.as_str()));
-        if is_text && !is_needed { self.rebuild(finding, draft) } else { Err(Why::ByHand) }
+        if path.iter().any(|name| name.contains(char::REPLACEMENT_CHARACTER)) {
+            return Err(Why::ByHand);
+        }
+        let can_go = match path.as_slice() {
+            [.., bucket, _] if bucket == "labels" => true,
+            [.., key] => ["createdat", "updatedat", "expireat"].contains(&key.as_str()),
+            [] => false,
+        };
+        if can_go {
+            let (database, path) = (database.clone(), path.clone());
+            return self.correct(finding, ActionKind::DropValue { database, path }, draft);
+        }
+        if database == Path::new(META_DB) { self.rebuild(finding, draft) } else { Err(Why::ByHand) }
     }
 
     /// A row that is wrong by what the store itself proves.
@@ -59,6 +67,10 @@ impl Planner<'_> {
             },
             _ => return Err(Why::ByHand),
         };
+        self.correct(finding, kind, draft)
+    }
+
+    fn correct(&self, finding: &Finding, kind: ActionKind, draft: &mut Draft) -> Result<(), Why> {
         if self.mode == Mode::Live {
             return Err(Why::Live);
         }
