@@ -5,6 +5,7 @@ use std::process::Output;
 
 use serde_json::Value;
 use testdata::bed::{Bed, Containerd, FsKind, Generation, LoopFs, Registry};
+use verifier_core::bolt::{Edits, commit};
 
 use super::support::{BLOBS, check, flip_a_bit, fsck, layers_of, on_each};
 
@@ -254,6 +255,32 @@ fn a_lost_meta_db_is_rebuilt_and_nothing_is_pulled_again() {
             says_42(&containerd, &node.reference(image), image);
         }
         assert_eq!(node.registry.blob_pulls(), before, "blobs were pulled");
+    });
+}
+
+/// With a time of a length that Go refuses, containerd cannot list a single image of the namespace.
+#[test]
+fn a_value_that_does_not_decode_is_dropped() {
+    on_each(|bed, generation| {
+        let (node, mut containerd) = Node::new(bed, generation, &["small"]);
+        containerd.stop();
+        let file = std::fs::File::options().read(true).write(true).open(node.root.join(META_DB)).unwrap();
+        let mut edits = Edits::new();
+        edits.put(["v1", "default", "images", &node.reference("small")], "createdat", "short");
+        commit(&file, &edits).unwrap();
+        drop(file);
+        assert_eq!(check(&node.root, &[]).codes(), ["metadata-value-invalid"]);
+        let mut containerd = Containerd::start(bed, generation, &node.root);
+        assert!(!containerd.try_ctr(&["images", "list"]).status.success(), "{generation}");
+        containerd.stop();
+        repair(&node.root, &["--yes"]).assert(1, &["rebuild"]);
+        let mut containerd = Containerd::start(bed, generation, &node.root);
+        assert!(containerd.ctr(&["images", "list"]).contains(&node.reference("small")), "{generation}");
+        let before = node.registry.blob_pulls();
+        says_42(&containerd, &node.reference("small"), "once");
+        assert_eq!(node.registry.blob_pulls(), before);
+        containerd.stop();
+        undamaged(&node.root, "repaired");
     });
 }
 
