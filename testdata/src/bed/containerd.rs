@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::process::{ended_well, end_child, kill_by_argument, poll, run, succeed, unmount_below};
+use super::process::{end_child, ended_well, kill_by_argument, poll, run, succeed, unmount_below};
 use super::{Bed, Generation};
 
 /// How long one `ctr` command may take.
