@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
 
 mod cli {
+    mod alone;
     mod bad_input;
     mod check;
     mod damages;
