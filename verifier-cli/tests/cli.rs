@@ -9,6 +9,7 @@ mod cli {
     mod damages;
     mod demo;
     mod explain;
+    mod exposition;
     mod repair;
     mod roots;
     mod signals;
