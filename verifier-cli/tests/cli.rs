@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
 
 mod cli {
+    mod alone;
     mod bad_input;
     mod check;
     mod damages;
     mod demo;
     mod explain;
+    mod exposition;
     mod repair;
     mod roots;
     mod signals;

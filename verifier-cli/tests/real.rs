@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
 
 mod real {
+    pub(crate) mod at_risk;
     pub(crate) mod blobs;
     pub(crate) mod repair;
     pub(crate) mod snapshots;

@@ -7,11 +7,10 @@ mod repair_common;
 mod restore_common;
 
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use repair_common::repair_checked;
-use testdata::bed::{self, Bed, Compression, Containerd, FsKind, Generation, LoopFs, Registry, write_layout};
+use testdata::bed::{self, Bed, Containerd, FsKind, Generation, LoopFs, Registry, write_noise};
 use verifier_core::event::{Interrupt, Unobserved};
 use verifier_core::finding::Code;
 use verifier_core::plan::AtRisk;
@@ -20,7 +19,7 @@ use verifier_core::repair::plan::RepairOptions;
 use verifier_core::report::Report;
 use verifier_core::{CheckOptions, Store, check};
 
-const OLDER: usize = 50;
+const OLDER: u64 = 50;
 const OLDER_BYTES: usize = 2 << 20;
 
 #[test]
@@ -40,7 +39,8 @@ fn cut_and_repair(bed: &Bed, kind: FsKind, generation: Generation) {
     let mut containerd = Containerd::start(bed, generation, &live.path().join("root"));
     let folder = tempfile::tempdir().unwrap();
     for number in 0..OLDER {
-        let layout = older_image(folder.path(), number);
+        let layout = folder.path().join(number.to_string());
+        write_noise(&layout, OLDER_BYTES, number);
         registry.push(&layout, &format!("older-{number}:t"));
         containerd.pull(&registry.reference(&format!("older-{number}:t")));
     }
@@ -82,22 +82,4 @@ fn cut_and_repair(bed: &Bed, kind: FsKind, generation: Generation) {
 fn see(root: &Path, options: CheckOptions) -> Report {
     let store = Store::open(root).unwrap();
     check(&store, &options, &Unobserved, &Interrupt::default()).unwrap()
-}
-
-/// An image of one layer with one file that no compression makes smaller.
-fn older_image(folder: &Path, number: usize) -> std::path::PathBuf {
-    let tree = folder.join(format!("tree-{number}"));
-    std::fs::create_dir(&tree).unwrap();
-    let mut noise = vec![0; OLDER_BYTES];
-    let mut state = number as u64 + 1;
-    for byte in &mut noise {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        *byte = state.to_be_bytes()[0];
-    }
-    std::fs::write(tree.join("noise"), noise).unwrap();
-    let tar = Command::new("tar").arg("-C").arg(&tree).args(["-cf", "-", "noise"]).output().unwrap().stdout;
-    let layout = folder.join(format!("layout-{number}"));
-    write_layout(&layout, &[(Compression::None, &tar)]);
-    std::fs::remove_dir_all(&tree).unwrap();
-    layout
 }

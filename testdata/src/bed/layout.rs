@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -62,6 +63,21 @@ pub fn write_layout(folder: &Path, layers: &[(Compression, &[u8])]) {
     let index = json!({"schemaVersion": 2, "manifests": [target]});
     std::fs::write(folder.join("index.json"), index.to_string()).expect("index.json");
     std::fs::write(folder.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).expect("oci-layout");
+}
+
+/// Writes an OCI layout into `folder`: one layer with one file of `bytes` bytes that no compression makes smaller, other
+/// ones for each `seed`.
+pub fn write_noise(folder: &Path, bytes: usize, seed: u64) {
+    let mut state = seed.wrapping_add(1);
+    let noise = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state.to_be_bytes()[0]
+    });
+    let tree = tempfile::tempdir().expect("temporary folder");
+    std::fs::write(tree.path().join("noise"), noise.take(bytes).collect::<Vec<u8>>()).expect("file");
+    let mut tar = Command::new("tar");
+    let tar = tar.arg("-C").arg(tree.path()).args(["-cf", "-", "noise"]).output().expect("tar");
+    write_layout(folder, &[(Compression::None, &tar.stdout)]);
 }
 
 /// Stores a blob; its descriptor.

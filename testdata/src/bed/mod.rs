@@ -30,7 +30,7 @@ mod registry;
 pub use containerd::{Containerd, Options};
 pub use cri::Cri;
 pub use gate::{Bed, Generation, gate};
-pub use layout::{Compression, write_layout};
+pub use layout::{Compression, write_layout, write_noise};
 pub use loopfs::{FsImage, FsKind, LoopFs};
 pub use powercut::{CutAt, PowerCut, power_cut};
 pub use process::{run, succeed};

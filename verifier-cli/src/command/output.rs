@@ -38,6 +38,7 @@ pub(crate) fn main() -> Status {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Level {
     Error = 3,
+    Warning = 4,
     Info = 6,
 }
 
@@ -48,12 +49,17 @@ pub(super) fn log(level: Level, line: impl Display) {
     }
 }
 
-/// One line on stderr. A closed stderr is no reason to fail, let alone to panic as `eprintln!` does.
-pub(crate) fn complain(line: impl Display) {
+/// One line on stderr that tells of no error: its level is for the journal.
+pub(crate) fn remark(level: Level, line: impl Display) {
     if journal::is_stderr() {
-        return log(Level::Error, line);
+        return log(level, line);
     }
     let _ = writeln!(io::stderr(), "containerd-fsck: {line}");
+}
+
+/// One line on stderr. A closed stderr is no reason to fail, let alone to panic as `eprintln!` does.
+pub(crate) fn complain(line: impl Display) {
+    remark(Level::Error, line);
 }
 
 /// Writes to stdout with `write`, and adds to `status` if that fails.

@@ -11,22 +11,23 @@ use verifier_core::repair::apply::{
     Applied, ApplyError, LockedRows, NoRows, Progress as Steps, Rows, apply_in, finish,
 };
 use verifier_core::repair::disk::{Disk, StepGate};
-use verifier_core::repair::locked::{LockError, LockedStore, only_one};
+use verifier_core::repair::locked::{LockError, LockedStore};
 use verifier_core::repair::mounted::Mounted;
 use verifier_core::repair::plan::{Action, RepairPlan, Verb};
 use verifier_core::repair::rebuild::Lost;
 use verifier_core::repair::source::{Available, Source};
 use verifier_core::repair::{LiveRows, Retention, Run, retain, wanted};
 use verifier_core::report::{Mode, Report};
-use verifier_core::sweep::backups;
+use verifier_core::sweep::{Doubt, backups};
 use verifier_core::{CheckOptions, Checked, Store, look};
 
+use super::alone::Alone;
 use super::check::{explain_check_error, the_one_root};
-use super::output::{complain, print};
+use super::output::{Level, complain, print, remark};
 use crate::args::{Color, Format, RepairArgs};
 use crate::exit::Status;
 use crate::render::repair::{Done, Outcome, Repaired, write_human, write_json};
-use crate::render::{Progress, Style, escape, escape_path};
+use crate::render::{Progress, Style, escape, escape_path, journal};
 
 /// Repairs what `args` say, and prints the plan and what came of it.
 pub(super) fn run(args: &RepairArgs, color: Color) -> Status {
@@ -44,7 +45,7 @@ pub(super) fn run(args: &RepairArgs, color: Color) -> Status {
     let gate = StepGate::default();
     let disk = Disk::new(store.folder(), &gate);
     if args.runs || args.undo.is_some() || args.purge.is_some() {
-        return super::runs::run(args, disk, color);
+        return super::runs::run(args, disk, &root);
     }
     let job = Job { args, store: &store, disk, interrupt: super::interrupt::on_signals() };
     match job.repair(&root, color) {
@@ -63,7 +64,9 @@ impl Job<'_> {
     fn repair(&self, root: &Path, color: Color) -> Result<Status, Status> {
         let mut sources = open_sources(&self.args.sources)?;
         let only = self.args.from.as_deref().map(super::from::subjects).transpose()?;
-        let mut locked = if self.args.yes { self.lock()? } else { None };
+        let alone = self.args.yes.then(|| self.alone(root)).transpose()?;
+        let mut locked = alone.as_ref().map(|alone| self.lock(alone)).transpose()?.flatten();
+        let doubt = alone.as_ref().and_then(|alone| self.doubt(alone));
         let checked = self.look(only.as_ref())?;
         let mode = match (&locked, self.args.mode()) {
             (Some(_), _) => Mode::Stopped,
@@ -77,8 +80,12 @@ impl Job<'_> {
         };
         let repaired = Repaired { root, mode, before: &checked.report, plan: &plan, done: done.as_ref() };
         let status = self.status(&repaired);
+        if let Some(Err(error)) = doubt.filter(|_| checked.report.is_complete()).map(Doubt::settle) {
+            complain(format_args!("the next sweep begins anew: {error}"));
+        }
         let style = Style::new(color, &io::stdout());
         Ok(print(status, |out| match self.args.format {
+            Format::Human if journal::is_stdout() => journal::write_repair(out, &repaired),
             Format::Human => write_human(out, &repaired, style),
             Format::Json => write_json(out, &repaired),
         }))
@@ -97,12 +104,25 @@ impl Job<'_> {
         }
     }
 
+    /// Keeps other repairs and sweeps out.
+    fn alone(&self, root: &Path) -> Result<Alone, Status> {
+        let what = if self.args.at_risk.at_risk { "repair --at-risk" } else { "repair" };
+        Alone::take(self.disk, root, self.args.at_risk.state.of(root), what)
+    }
+
+    /// Until what a crash put at risk was looked at, what sweeps verified before it is worth nothing: whatever ends this
+    /// run before its time, the next sweep begins anew.
+    fn doubt<'a>(&self, alone: &'a Alone) -> Option<Doubt<'a>> {
+        let (state, lock) = alone.state.as_ref().filter(|_| self.args.at_risk.at_risk)?;
+        Doubt::cast(state, lock).ok()
+    }
+
     /// The locks of a stopped store; `None` when containerd holds them.
-    fn lock(&self) -> Result<Option<LockedStore<'_>>, Status> {
+    fn lock(&self, alone: &Alone) -> Result<Option<LockedStore<'_>>, Status> {
         if self.args.mode() == Some(Mode::Live) {
             return Ok(None);
         }
-        match LockedStore::lock(self.disk) {
+        match LockedStore::lock(self.disk, &alone.root) {
             Ok(locked) => Ok(Some(locked)),
             Err(LockError::Held(_)) if self.args.mode().is_none() => Ok(None),
             Err(error) => {
@@ -210,10 +230,6 @@ impl Job<'_> {
 
     /// Beside a running containerd, through its API where rows are concerned.
     fn live(&self, plan: &RepairPlan, checked: &Checked, sources: &[Source]) -> Result<Applied, Status> {
-        let _alone = only_one(self.disk).map_err(|error| {
-            complain(escape(error.to_string()));
-            Status::INCOMPLETE
-        })?;
         let live = self.connect(plan)?;
         let mut run = Run::begin(self.disk).map_err(failed)?;
         let outcomes = match &live {
@@ -277,7 +293,8 @@ impl Steps for Told {
     fn began(&mut self, at: usize, action: &Action) {
         if !self.quiet {
             let (at, of, verb) = (at + 1, self.of, action.kind.verb().as_str());
-            complain(format_args!("{verb} ({at} of {of}): {}", crate::words::action(&action.kind)));
+            let what = crate::words::action(&action.kind);
+            remark(Level::Info, format_args!("{verb} ({at} of {of}): {what}"));
         }
     }
 

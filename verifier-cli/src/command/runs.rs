@@ -1,22 +1,26 @@
 //! Former repairs: listed, undone, deleted.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use verifier_core::repair::disk::Disk;
-use verifier_core::repair::locked::{LockError, LockedStore, only_one};
+use verifier_core::repair::locked::{LockError, LockedStore};
 use verifier_core::repair::{KeptRun, purge, runs, undo};
 
+use super::alone::Alone;
 use super::output::{complain, print};
-use crate::args::{Color, Format, RepairArgs};
+use crate::args::{Format, RepairArgs};
 use crate::exit::Status;
 use crate::render::{count, escape, escape_path, size};
 
-pub(super) fn run(args: &RepairArgs, disk: Disk<'_>, _color: Color) -> Status {
-    match (&args.undo, &args.purge) {
-        (Some(id), _) => undo_run(disk, id),
-        (_, Some(id)) => purge_runs(disk, id),
-        _ => list(args, disk),
-    }
+pub(super) fn run(args: &RepairArgs, disk: Disk<'_>, root: &Path) -> Status {
+    let alone = |what| Alone::take(disk, root, args.at_risk.state.of(root), what);
+    let done = match (&args.undo, &args.purge) {
+        (Some(id), _) => undo_run(disk, id, || alone("repair --undo")),
+        (_, Some(id)) => purge_runs(disk, id, || alone("repair --purge")),
+        _ => Ok(list(args, disk)),
+    };
+    done.unwrap_or_else(|status| status)
 }
 
 fn failed(error: impl std::fmt::Display) -> Status {
@@ -56,48 +60,46 @@ fn is_name(id: &str) -> bool {
     !id.is_empty() && id != "." && id != ".." && !id.contains('/')
 }
 
-fn undo_run(disk: Disk<'_>, id: &str) -> Status {
+fn undo_run(
+    disk: Disk<'_>,
+    id: &str,
+    alone: impl FnOnce() -> Result<Alone, Status>,
+) -> Result<Status, Status> {
     if !is_name(id) || !matches!(runs(disk.root()), Ok(kept) if kept.iter().any(|run| run.id == id)) {
         complain(format_args!("no run '{}' is kept; --runs lists them", escape(id)));
-        return Status::USAGE;
+        return Err(Status::USAGE);
     }
-    let locked = match LockedStore::lock(disk) {
+    let alone = alone()?;
+    let locked = match LockedStore::lock(disk, &alone.root) {
         Ok(locked) => Some(locked),
         Err(LockError::Held(_)) => None,
-        Err(error) => return failed(error),
+        Err(error) => return Err(failed(error)),
     };
-    let undone = match undo(disk, id, locked.as_ref()) {
-        Ok(undone) => undone,
-        Err(error) => return failed(error),
-    };
+    let undone = undo(disk, id, locked.as_ref()).map_err(failed)?;
     for (path, why) in &undone.left {
         complain(format_args!("not put back: {}: {}", escape_path(path), escape(why.to_string())));
     }
     let status = if undone.left.is_empty() { Status::CLEAN } else { Status::DAMAGED };
-    print(status, |out| writeln!(out, "{} put back", count(undone.steps, "step")))
+    Ok(print(status, |out| writeln!(out, "{} put back", count(undone.steps, "step"))))
 }
 
-fn purge_runs(disk: Disk<'_>, id: &str) -> Status {
-    let kept = match runs(disk.root()) {
-        Ok(kept) => kept,
-        Err(error) => return failed(error),
-    };
+fn purge_runs(
+    disk: Disk<'_>,
+    id: &str,
+    alone: impl FnOnce() -> Result<Alone, Status>,
+) -> Result<Status, Status> {
+    let kept = runs(disk.root()).map_err(failed)?;
     let wanted: Vec<&KeptRun> = kept.iter().filter(|run| id == "all" || run.id == id).collect();
     if wanted.is_empty() && id != "all" {
         complain(format_args!("no run '{}' is kept; --runs lists them", escape(id)));
-        return Status::USAGE;
+        return Err(Status::USAGE);
     }
-    let _lock = match only_one(disk) {
-        Ok(lock) => lock,
-        Err(error) => return failed(error),
-    };
+    let _alone = alone()?;
     for run in &wanted {
-        if let Err(error) = purge(disk, &run.id) {
-            return failed(error);
-        }
+        purge(disk, &run.id).map_err(failed)?;
     }
     let bytes = wanted.iter().map(|run| run.size_bytes).sum();
-    print(Status::CLEAN, |out| {
+    Ok(print(Status::CLEAN, |out| {
         writeln!(out, "{} deleted, {}", count(wanted.len() as u64, "run"), size(bytes))
-    })
+    }))
 }

@@ -7,7 +7,8 @@ use std::path::Path;
 use verifier_core::finding::Severity;
 use verifier_core::report::Report;
 
-use super::{escape_path, size};
+use super::repair::{Outcome, Repaired};
+use super::{count_of, escape, escape_path, size};
 use crate::words;
 
 /// Whether stdout goes to the journal: `$JOURNAL_STREAM` names its device and inode (systemd.exec(5)).
@@ -53,6 +54,47 @@ pub(crate) fn write(out: &mut dyn Write, report: &Report, strict: bool) -> io::R
     let bytes = report.coverage.blobs.bytes.saturating_add(report.coverage.snapshots.bytes);
     let (root, outcome) = (escape_path(&report.root), words::outcome(outcome));
     writeln!(out, "<{last}>{root}: {outcome}; {} findings, {} verified", report.findings.len(), size(bytes))
+}
+
+/// Writes a line for what was at risk, for each action and what came of it, for all that is left, and for the outcome.
+pub(crate) fn write_repair(out: &mut dyn Write, repaired: &Repaired<'_>) -> io::Result<()> {
+    let root = escape_path(repaired.root);
+    if repaired.before.must_not_start() {
+        writeln!(out, "<2>{root}: starting containerd before this is repaired destroys what is still there")?;
+    }
+    if let Some(selection) = &repaired.before.at_risk {
+        writeln!(out, "<6>{root}: At risk: {}", words::at_risk(selection))?;
+    }
+    let outcomes = repaired.done.map(|done| &done.applied.outcomes);
+    for (at, action) in repaired.plan.actions.iter().enumerate() {
+        let what = format!("{}: {}", action.kind.verb().as_str(), words::action(&action.kind));
+        match outcomes.and_then(|outcomes| outcomes.get(at)) {
+            Some(Ok(())) => writeln!(out, "<5>{what}: done")?,
+            Some(Err(error)) => writeln!(out, "<3>{what}: not done: {}", escape(error.to_string()))?,
+            None => writeln!(out, "<4>{what}: to be done")?,
+        }
+    }
+    for lost in repaired.lost() {
+        writeln!(out, "<4>lost: {}", words::lost(lost))?;
+    }
+    for refusal in repaired.plan.refusals.iter().filter(|one| one.code.severity() > Severity::Info) {
+        writeln!(out, "<{}>left alone: {}", level(refusal.code.severity()), words::refusal(refusal))?;
+    }
+    for finding in repaired.left() {
+        writeln!(out, "<{}>still wrong: {}", level(finding.severity()), words::message(finding))?;
+    }
+    for gap in repaired.before.coverage.unverified.iter().filter(|gap| gap.reason.is_failure()) {
+        writeln!(out, "<4>not checked: {}: {}", words::subject(&gap.subject), words::reason(&gap.reason))?;
+    }
+    let actions = count_of(repaired.plan.actions.len(), "action");
+    match repaired.outcome() {
+        Outcome::Clean => writeln!(out, "<6>{root}: clean: there is nothing to do"),
+        Outcome::Planned => writeln!(out, "<4>{root}: {actions} to be done; --yes does it"),
+        Outcome::Corrected => {
+            writeln!(out, "<5>{root}: corrected: all that was wrong is put right; {actions}")
+        }
+        Outcome::Left => writeln!(out, "<3>{root}: damage is left"),
+    }
 }
 
 #[cfg(test)]

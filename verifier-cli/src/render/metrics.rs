@@ -1,7 +1,8 @@
 //! The outcome in Prometheus' text format, for node_exporter's textfile collector.
 //!
-//! Labels are bounded: the root, an outcome, a code of a finding, a kind of subject. Every series is there in every file, so
-//! that an alert on one that vanished means that the file did. The time of the last success outlives the runs that had none.
+//! Labels are bounded: the root, an outcome, a code of a finding, a kind of subject. A run writes all of its series whatever
+//! came of it, and keeps those that only other commands write (of coverage, of the last run) as they are in the file: one that
+//! vanished means that the file did. The time of the last success outlives the runs that had none.
 
 use std::fmt::Write as _;
 use std::io;
@@ -18,6 +19,7 @@ use crate::command::complain;
 use crate::exit::Status;
 use crate::words;
 
+const PREFIX: &str = "containerd_fsck_";
 const LAST_SUCCESS: &str = "containerd_fsck_last_success_timestamp_seconds";
 
 /// How far sweeps have come.
@@ -38,14 +40,16 @@ pub(crate) fn write_of(args: &MonitorArgs, report: &Report, strict: bool, swept:
         overdue: swept.overdue,
         oldest_seconds: swept.oldest_seconds,
     });
-    write_file(args, |before, now| text(report, strict, coverage, before, now))
+    write_file(args, &report.root, |before, now| text(report, strict, coverage, before, now))
 }
 
 /// Writes the file with what `text` makes of the file before and of the time.
-pub(crate) fn write_file(args: &MonitorArgs, text: impl FnOnce(&str, i64) -> String) -> Status {
+pub(crate) fn write_file(args: &MonitorArgs, root: &Path, text: impl FnOnce(&str, i64) -> String) -> Status {
     let Some(path) = &args.metrics_file else { return Status::CLEAN };
     let before = std::fs::read_to_string(path).unwrap_or_default();
-    match replace(path, &text(&before, Timestamp::now().seconds)) {
+    let mut text = text(&before, Timestamp::now().seconds);
+    text.push_str(&kept(&before, &text, root));
+    match replace(path, &text) {
         Ok(()) => Status::CLEAN,
         Err(error) => {
             complain(format_args!("{}: {error}", super::escape_path(path)));
@@ -60,6 +64,26 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     write_atomically(folder, name, text.as_bytes())?;
     // The collector is another user.
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))
+}
+
+/// What the file said before of the same root, of metrics that `text` has not.
+fn kept(before: &str, text: &str, root: &Path) -> String {
+    let root = label(&root.to_string_lossy());
+    let mut kept = String::new();
+    for line in before.lines() {
+        let comment = line.strip_prefix("# HELP ").or_else(|| line.strip_prefix("# TYPE "));
+        let name = comment.unwrap_or(line).split([' ', '{']).next().unwrap_or_default();
+        let of_root = line.strip_prefix(&format!("{name}{{root=\"{root}\"")).and_then(|rest| {
+            let (labels, value) = rest.rsplit_once("} ")?;
+            (labels.is_empty() || labels.starts_with(',')).then(|| value.parse::<f64>().ok())?
+        });
+        let is_missing = name.starts_with(PREFIX) && !text.contains(&format!("# TYPE {name} "));
+        if is_missing && (comment.is_some() || of_root.is_some()) {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    kept
 }
 
 /// One file of metrics.
@@ -81,6 +105,13 @@ impl Metrics {
     fn gauge(&mut self, name: &str, help: &str, value: impl std::fmt::Display) {
         self.begin(name, "gauge", help);
         self.value(name, None, value);
+    }
+
+    /// The time of the last success that the file `before` tells of this root.
+    fn last_success(&self, before: &str) -> Option<String> {
+        let series = format!("{LAST_SUCCESS}{{root=\"{}\"}} ", self.root);
+        let value = before.lines().find_map(|line| line.strip_prefix(&series))?;
+        value.parse::<i64>().is_ok().then(|| value.to_owned())
     }
 }
 
@@ -144,7 +175,7 @@ fn finish(
         write_coverage(metrics, coverage);
     }
     metrics.gauge("containerd_fsck_last_run_timestamp_seconds", "When the last run ended.", now);
-    let success = if is_success { Some(now.to_string()) } else { last_success(before) };
+    let success = if is_success { Some(now.to_string()) } else { metrics.last_success(before) };
     metrics.gauge(
         LAST_SUCCESS,
         "When a run last found nothing wrong; 0: never.",
@@ -170,12 +201,6 @@ pub(crate) fn coverage_text(root: &Path, coverage: CoverageNumbers) -> String {
     let mut metrics = Metrics { text: String::new(), root: label(&root.to_string_lossy()) };
     write_coverage(&mut metrics, coverage);
     metrics.text
-}
-
-fn last_success(before: &str) -> Option<String> {
-    let line = before.lines().find(|line| line.starts_with(LAST_SUCCESS))?;
-    let value = line.rsplit(' ').next()?;
-    value.parse::<i64>().is_ok().then(|| value.to_owned())
 }
 
 #[cfg(test)]
@@ -230,6 +255,26 @@ mod tests {
         let key = format!("{LAST_SUCCESS}{{root=\"/var/lib/containerd\"}}");
         assert_eq!(series(&later)[&key], 1000.0);
         assert_eq!(series(&text(&damaged, false, None, "noise\n\u{0}", 2000))[&key], 0.0);
+    }
+
+    #[test]
+    fn what_another_command_wrote_is_kept() {
+        let clean = sample::report(Vec::new());
+        let before = text(&clean, false, coverage(), "", 1000);
+        let later = text(&clean, false, None, &before, 2000);
+        let kept = kept(&before, &later, &clean.root);
+        assert_eq!(kept.lines().filter(|line| !line.starts_with('#')).count(), 3, "{kept}");
+        let all = series(&(later + &kept));
+        assert_eq!(all["containerd_fsck_subjects{root=\"/var/lib/containerd\"}"], 9.0);
+        // Of another root, of nobody, and of no sense.
+        for line in [
+            "containerd_fsck_subjects{root=\"/var/lib/containerd2\"} 1",
+            "up 1",
+            "containerd_fsck_x 1",
+            "\u{0}",
+        ] {
+            assert_eq!(super::kept(line, "", &clean.root), "", "{line}");
+        }
     }
 
     /// The rules name no series that is not written, and no value of a label that there is not.

@@ -50,12 +50,12 @@ impl Repaired<'_> {
         self.before.findings.iter().chain(between.into_iter().flat_map(|report| &report.findings))
     }
 
-    fn lost(&self) -> &[Lost] {
+    pub(super) fn lost(&self) -> &[Lost] {
         self.done.map(|done| done.lost.as_slice()).unwrap_or_default()
     }
 
     /// Damage that is still there, of what was touched.
-    fn left(&self) -> Vec<&Finding> {
+    pub(super) fn left(&self) -> Vec<&Finding> {
         let after = self.done.map(|done| &done.after.findings);
         let damage = |finding: &&Finding| finding.severity() >= Severity::Error;
         after.into_iter().flatten().filter(damage).collect()
@@ -96,6 +96,9 @@ pub(crate) fn write_human(out: &mut dyn Write, repaired: &Repaired<'_>, style: S
     if repaired.before.must_not_start() {
         let alarm = "DO NOT START CONTAINERD before this is repaired: it would destroy what is still there.";
         writeln!(out, "{}", style.paint(Paint::Critical, alarm))?;
+    }
+    if let Some(selection) = &repaired.before.at_risk {
+        writeln!(out, "{}", wrap("At risk: ", &words::at_risk(selection)))?;
     }
     let plan = repaired.plan;
     for (at, action) in plan.actions.iter().enumerate() {

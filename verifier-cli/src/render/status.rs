@@ -173,7 +173,8 @@ impl Summary {
             overdue: self.subjects.saturating_sub(self.verified),
             oldest_seconds: self.oldest_seconds.filter(|_| self.verified > 0),
         };
-        write_file(args, |_, _| super::metrics::coverage_text(Path::new(&self.root), numbers))
+        let root = Path::new(&self.root);
+        write_file(args, root, |_, _| super::metrics::coverage_text(root, numbers))
     }
 }
 

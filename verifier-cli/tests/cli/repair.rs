@@ -7,12 +7,14 @@ use serde_json::Value;
 use testdata::damage::{self, Damage, How};
 use testdata::in_parallel;
 
-use super::support::{BLOBS, Ran, blobs, check, command, finish, flip, fsck, store};
+use super::support::{BLOBS, Ran, blobs, check, command, finish, flip, fsck, state_dir, store};
 
 const FILE: &str = "io.containerd.snapshotter.v1.overlayfs/snapshots";
 
 fn repair(root: &Path, more: &[&str]) -> Ran {
-    finish(command().args(["repair", "--root"]).arg(root).args(more))
+    let mut repair = command();
+    repair.args(["repair", "--root"]).arg(root).arg("--state-dir").arg(state_dir());
+    finish(repair.args(more))
 }
 
 /// The document, which must be all of stdout and fit the schema.

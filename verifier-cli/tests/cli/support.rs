@@ -95,6 +95,11 @@ pub(crate) fn store() -> TempDir {
     folder
 }
 
+/// A folder for the state of runs on stores that have none of their own: what is kept there is by the store's path.
+pub(crate) fn state_dir() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("state")
+}
+
 /// The blobs of a store, the largest (a layer) first.
 pub(crate) fn blobs(root: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(root.join(BLOBS)).unwrap();

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::exposition;
 use super::support::{META_DB, Ran, blobs, command, finish, flip, store};
 
 /// A store, and a state folder of its own.
@@ -240,6 +241,41 @@ fn metrics_and_plugins() {
     assert_eq!(unknown.status.code(), Some(2));
 }
 
+/// Whatever the commands write to one file, in whatever order: it is of the format, and no series comes or goes.
+#[test]
+fn a_file_of_metrics_is_of_the_format_and_has_the_same_series_after_every_command() {
+    let bench = Bench::new();
+    let file = bench.state.path().join("fsck.prom");
+    let all = |name: &str, status| {
+        let ran = bench.run(name, &["--metrics-file", file.to_str().unwrap()]);
+        assert_eq!(ran.status, status, "{ran:?}");
+        let text = std::fs::read_to_string(&file).unwrap();
+        exposition::parse(&text).unwrap_or_else(|why| panic!("{name}: {why}"))
+    };
+    let one = |samples: &BTreeMap<(String, exposition::Labels), f64>, name: &str| -> f64 {
+        let found: Vec<f64> =
+            samples.iter().filter(|((known, _), _)| known == name).map(|(_, value)| *value).collect();
+        assert_eq!(found.len(), 1, "{name}");
+        found[0]
+    };
+    let swept = all("sweep", 0);
+    let root = bench.root.path().to_str().unwrap();
+    assert!(
+        swept.keys().all(|(name, labels)| name.starts_with("containerd_fsck_") && labels["root"] == root)
+    );
+    let last_run = one(&swept, "containerd_fsck_last_run_timestamp_seconds");
+    let told = all("status", 0);
+    assert_eq!(swept.keys().collect::<Vec<_>>(), told.keys().collect::<Vec<_>>());
+    assert_eq!(one(&told, "containerd_fsck_last_run_timestamp_seconds"), last_run);
+    flip(&blobs(bench.root.path())[0]);
+    for (name, status) in [("check", 4), ("status", 0), ("sweep", 0), ("check", 4)] {
+        let now = all(name, status);
+        assert_eq!(swept.keys().collect::<Vec<_>>(), now.keys().collect::<Vec<_>>(), "{name}");
+        assert_eq!(one(&now, "containerd_fsck_subjects"), one(&swept, "containerd_fsck_subjects"), "{name}");
+        assert!(one(&now, "containerd_fsck_last_success_timestamp_seconds") >= last_run, "{name}");
+    }
+}
+
 #[test]
 fn the_journal_gets_levels() {
     let bench = Bench::new();
@@ -252,14 +288,26 @@ fn the_journal_gets_levels() {
         std::os::unix::fs::MetadataExt::dev(&stat),
         std::os::unix::fs::MetadataExt::ino(&stat)
     );
-    let mut sweep = bench.command("sweep", &[]);
-    sweep.env("JOURNAL_STREAM", stream).stdout(writer.try_clone().unwrap()).stderr(writer);
-    assert_eq!(sweep.status().unwrap().code(), Some(4));
-    drop(sweep);
+    std::fs::write(blobs(bench.root.path())[0].with_file_name("not a digest"), "x").unwrap();
+    for (name, more, status) in
+        [("sweep", &[][..], 4), ("repair", &["--at-risk", "--yes", "--only", "clean"], 4)]
+    {
+        let mut command = bench.command(name, more);
+        let (stdout, stderr) = (writer.try_clone().unwrap(), writer.try_clone().unwrap());
+        command.env("JOURNAL_STREAM", &stream).stdout(stdout).stderr(stderr);
+        assert_eq!(command.status().unwrap().code(), Some(status), "{name}");
+    }
+    drop(writer);
     let mut text = String::new();
     reader.read_to_string(&mut text).unwrap();
     assert!(text.lines().all(|line| line.starts_with('<') && line[2..].starts_with('>')), "{text}");
     assert!(text.contains("\n<3>blob-digest-mismatch: "), "{text}");
+    for part in
+        ["\n<6>clean (1 of 1): ", ": At risk: what was made since ", "\n<5>clean: ", "\n<3>left alone: "]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(text.ends_with(": damage is left\n"), "{text}");
 }
 
 #[test]

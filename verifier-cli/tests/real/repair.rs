@@ -42,13 +42,19 @@ impl std::fmt::Debug for Repaired {
 }
 
 fn repair(root: &Path, more: &[&str]) -> Repaired {
-    let mut args = vec!["repair", "--root", root.to_str().unwrap(), "--format", "json"];
+    let mut args = vec!["--format", "json"];
     args.extend(more);
-    let Output { status, stdout, stderr } = fsck(&args);
+    let Output { status, stdout, stderr } = fsck_repair(root, &args);
     let stderr = String::from_utf8_lossy(&stderr).into_owned();
     let document =
         serde_json::from_slice(&stdout).unwrap_or_else(|why| panic!("{why}: {status:?}, {stderr}"));
     Repaired { status: status.code().unwrap(), document, stderr }
+}
+
+/// `repair` with the state of no machine.
+fn fsck_repair(root: &Path, more: &[&str]) -> Output {
+    let state = concat!(env!("CARGO_TARGET_TMPDIR"), "/state");
+    fsck(&[&["repair", "--root", root.to_str().unwrap(), "--state-dir", state][..], more].concat())
 }
 
 fn says_42(containerd: &Containerd, image: &str, id: &str) {
@@ -156,7 +162,7 @@ fn a_wrong_blob_is_replaced_from_a_source_while_containerd_runs() {
         check(&node.root, &[]).assert_clean("replaced live");
         assert_eq!(node.registry.blob_pulls(), before);
         containerd.stop();
-        let undone = fsck(&["repair", "--root", node.root.to_str().unwrap(), "--undo", done.run()]);
+        let undone = fsck_repair(&node.root, &["--undo", done.run()]);
         assert!(undone.status.success(), "{}", String::from_utf8_lossy(&undone.stderr));
         assert_eq!(check(&node.root, &[]).codes(), ["blob-digest-mismatch"]);
     });
@@ -193,10 +199,9 @@ fn a_wrong_blob_without_a_source_is_taken_out_alone() {
             undamaged(&node.root, "pulled again");
             if live {
                 // Pulled again, there is nothing to put back: neither the wrong file nor the old records.
-                let root = node.root.to_str().unwrap();
                 containerd.stop_container("other");
                 containerd.stop();
-                assert_eq!(fsck(&["repair", "--root", root, "--undo", done.run()]).status.code(), Some(4));
+                assert_eq!(fsck_repair(&node.root, &["--undo", done.run()]).status.code(), Some(4));
                 undamaged(&node.root, "not undone");
             }
         }

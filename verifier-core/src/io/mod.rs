@@ -10,11 +10,14 @@
 mod error;
 mod folder;
 mod gate;
+mod hold;
 mod read_at;
 mod stat;
 
 pub use error::{errno, is_media_error};
 pub use folder::{Entry, File, Folder, NotRegular};
 pub use gate::{Gate, Op, Reader};
+pub use hold::Holder;
+pub(crate) use hold::hold;
 pub use read_at::{ReadAt, read_full_at};
 pub use stat::{FileKind, Stat, Time};

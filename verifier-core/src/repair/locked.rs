@@ -3,14 +3,17 @@
 //! containerd opens meta.db and each snapshotter's metadata.db under an exclusive flock, and waits for it without end. Who
 //! holds all of these has a stopped store, and keeps it stopped: a containerd that is started meanwhile waits.
 
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
-use super::disk::Disk;
-use super::run::RUNS;
+use super::disk::{Dir, Disk};
+use crate::io::{Holder, hold};
 use crate::scan::{META_DB, SNAPSHOTTER_PREFIX};
 
 /// Why the locks could not be had.
@@ -20,9 +23,9 @@ pub enum LockError {
     /// Someone holds that database: a containerd runs on this root, or is about to.
     #[error("{}: held by a running containerd", .0.display())]
     Held(PathBuf),
-    /// Another repair of this root is under way.
-    #[error("another repair of this root is under way")]
-    Repairing,
+    /// Someone else changes this root.
+    #[error("{0}")]
+    Busy(Holder),
     /// The system refused.
     #[error("{}: {error}", .path.display())]
     System {
@@ -37,18 +40,52 @@ pub enum LockError {
 #[derive(Debug)]
 pub struct LockedStore<'a> {
     disk: Disk<'a>,
-    files: Vec<(PathBuf, std::fs::File)>,
-    /// Keeps a second repair out; nobody else knows of it.
-    _folder: std::os::fd::OwnedFd,
+    files: Vec<(PathBuf, File)>,
+    _alone: Alone,
+}
+
+/// The right to change a root, containerd running or not: there is one for each root, until all copies of it are dropped.
+#[derive(Debug, Clone)]
+pub struct Alone(#[expect(dead_code, reason = "open, it holds the lock")] Arc<File>);
+
+/// Our own folder in a root, and in it the file whose lock keeps others of our kind out. containerd knows of neither.
+const OURS: &str = "containerd-fsck";
+const LOCK: &str = "lock";
+
+impl Alone {
+    /// Takes it, saying `what` is going to be done; never waits.
+    ///
+    /// # Errors
+    /// [`LockError::Busy`] names who has it; else the lock's file cannot be made.
+    pub fn take(disk: Disk<'_>, what: &str) -> Result<Alone, LockError> {
+        let path = Path::new(OURS).join(LOCK);
+        let taken = || {
+            let ours = disk.make_dirs(Path::new(OURS), 0o700)?;
+            let mut file = open_lock(&ours)?;
+            Ok(hold(&mut file, what)?.map(|()| Alone(Arc::new(file))))
+        };
+        taken().map_err(|error| LockError::System { path, error })?.map_err(LockError::Busy)
+    }
+}
+
+/// The lock's file, made where there is none; another process may make it meanwhile.
+fn open_lock(ours: &Dir<'_>) -> io::Result<File> {
+    let name = OsStr::new(LOCK);
+    if ours.stat(name)?.is_none() {
+        match ours.create_file(name) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+    }
+    ours.open_in_place(name)?.ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 impl<'a> LockedStore<'a> {
-    /// Takes the locks of all databases there are.
+    /// Takes the locks of all databases there are, for who is `alone`.
     ///
     /// # Errors
     /// [`LockError`]: none is held then.
-    pub fn lock(disk: Disk<'a>) -> Result<LockedStore<'a>, LockError> {
-        let folder = only_one(disk)?;
+    pub fn lock(disk: Disk<'a>, alone: &Alone) -> Result<LockedStore<'a>, LockError> {
         let mut files = Vec::new();
         for path in databases(disk)? {
             let fail = |error: io::Error| LockError::System { path: path.clone(), error };
@@ -62,7 +99,7 @@ impl<'a> LockedStore<'a> {
             }
             files.push((path, file));
         }
-        Ok(LockedStore { disk, files, _folder: folder })
+        Ok(LockedStore { disk, files, _alone: alone.clone() })
     }
 
     /// The root, which may be changed.
@@ -78,20 +115,9 @@ impl<'a> LockedStore<'a> {
 
     /// The open file of the database at `path`, below the root; `None` when there was none to lock.
     #[must_use]
-    pub fn database(&self, path: &Path) -> Option<&std::fs::File> {
+    pub fn database(&self, path: &Path) -> Option<&File> {
         self.files.iter().find(|(known, _)| known == path).map(|(_, file)| file)
     }
-}
-
-/// Keeps every other repair of this root out, live or not, until what it returns is dropped.
-///
-/// # Errors
-/// [`LockError::Repairing`], or the folder cannot be made.
-pub fn only_one(disk: Disk<'_>) -> Result<std::os::fd::OwnedFd, LockError> {
-    let fail = |error: io::Error| LockError::System { path: RUNS.into(), error };
-    let runs = disk.make_dirs(Path::new(RUNS), 0o700).map_err(fail)?;
-    let fd = runs.folder().fd().try_clone_to_owned().map_err(fail)?;
-    if lock(&fd).map_err(fail)? { Ok(fd) } else { Err(LockError::Repairing) }
 }
 
 /// Whether the lock could be had.

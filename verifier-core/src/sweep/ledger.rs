@@ -3,7 +3,7 @@
 //! One line for each verification, appended as it ends: 16 hex digits of the SHA-256 of the rest, a space, a JSON object
 //! ([`Entry`]). The last line about a subject counts. A line that is cut off was being written when the run ended; any other
 //! that does not fit its digest is damage: the file is kept aside, its good lines are kept, and what the others said is
-//! verified again. When half of the lines are of no use any more, the file is written anew.
+//! verified again. Where there is a doubt ([`Doubt`]), all of it is as good as not there. When half of the lines are of no use any more, the file is written anew.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -13,6 +13,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::doubt::Doubt;
 use super::state_dir::{Lock, StateDir};
 
 /// A verification.
@@ -53,6 +54,9 @@ impl Ledger {
             Ok(None) => {}
             Err(_) => ledger.damaged = true,
         }
+        if Doubt::is_cast(state) {
+            ledger.entries.clear();
+        }
         ledger
     }
 
@@ -68,6 +72,9 @@ impl Ledger {
         }
         // A line that was cut off must not be continued by the next one, so this is more than a matter of size.
         ledger.rewrite(state)?;
+        if Doubt::is_cast(state) {
+            Doubt::forget(state)?;
+        }
         Ok(ledger)
     }
 
@@ -206,6 +213,25 @@ mod tests {
             assert!(ledger.damaged && known.len() < 2, "byte {at}");
             assert_eq!(state.read("ledger.damaged").unwrap().unwrap(), damaged);
         }
+    }
+
+    #[test]
+    fn a_doubt_that_is_not_settled_costs_all_of_it_once() {
+        let (_folder, state, lock) = state();
+        let known = || Ledger::read(&state).entries().count();
+        Ledger::open(&state, &lock).unwrap().add(&state, vec![entry("a", 1)]).unwrap();
+        let doubt = Doubt::cast(&state, &lock).unwrap();
+        assert_eq!(known(), 0);
+        doubt.settle().unwrap();
+        assert_eq!(known(), 1);
+        // Cut off, and then another that settles its own only.
+        let _ = Doubt::cast(&state, &lock).unwrap();
+        Doubt::cast(&state, &lock).unwrap().settle().unwrap();
+        assert_eq!(known(), 0);
+        let mut ledger = Ledger::open(&state, &lock).unwrap();
+        ledger.add(&state, vec![entry("b", 2)]).unwrap();
+        assert_eq!(known(), 1);
+        assert!(Ledger::read(&state).get("b", "1").is_some() && !ledger.damaged);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 pub mod backups;
 
+mod doubt;
 mod items;
 mod ledger;
 mod life;
@@ -15,6 +16,7 @@ mod runs;
 mod state_dir;
 
 pub use backups::{Backup, BackupError, Keep};
+pub use doubt::Doubt;
 pub use items::Item;
 pub use ledger::{Entry, Ledger};
 pub use life::{Moment, beat, last_shutdown, window, write_stamp};

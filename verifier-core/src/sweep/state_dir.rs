@@ -5,6 +5,7 @@
 //!                            /lock         held by who writes here: `<pid> <what it does>`
 //!                            /heartbeat    when the machine was last known to live
 //!                            /stamp        the mark of a clean shutdown
+//!                            /doubt        is there where the ledger must not be relied on
 //!                            /ledger       what was verified when, a line each
 //!                            /runs         the last runs, a line each
 //!                            /backups/<database>/<seconds>-<txid>-<keys>.zst
@@ -19,8 +20,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FlockOperation;
 use sha2::{Digest as _, Sha256};
+
+use crate::io::{Holder, hold};
 
 /// What is known of one root between runs.
 #[derive(Debug, Clone)]
@@ -39,13 +41,8 @@ pub struct Lock {
 #[non_exhaustive]
 pub enum LockError {
     /// Somebody else is at work.
-    #[error("{} (pid {pid}) is at work on this root", if what.is_empty() { "another run" } else { what })]
-    Held {
-        /// Its process.
-        pid: u32,
-        /// What it does.
-        what: String,
-    },
+    #[error("{0}")]
+    Held(Holder),
     /// The system says otherwise.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -90,20 +87,10 @@ impl StateDir {
         let path = self.folder.join("lock");
         let mut file =
             File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                let mut text = String::new();
-                let _ = (&mut file).take(256).read_to_string(&mut text);
-                let (pid, what) = text.trim_end().split_once(' ').unwrap_or_default();
-                return Err(LockError::Held { pid: pid.parse().unwrap_or_default(), what: what.to_owned() });
-            }
-            Err(error) => return Err(LockError::Io(error.into())),
+        match hold(&mut file, what)? {
+            Ok(()) => Ok(Lock { _file: file }),
+            Err(holder) => Err(LockError::Held(holder)),
         }
-        // The lock is the flock; its text is for the next who asks.
-        file.set_len(0)?;
-        file.write_all(format!("{} {what}\n", std::process::id()).as_bytes())?;
-        Ok(Lock { _file: file })
     }
 
     /// The bytes of the file `name`, or `None` where there is none.
@@ -180,8 +167,8 @@ mod tests {
     fn the_second_is_told_who_is_first() {
         let (_folder, state) = state();
         let first = state.lock("sweep").unwrap();
-        let Err(LockError::Held { pid, what }) = state.lock("repair") else { panic!("two locks") };
-        assert_eq!((pid, what.as_str()), (std::process::id(), "sweep"));
+        let Err(LockError::Held(holder)) = state.lock("repair") else { panic!("two locks") };
+        assert_eq!((holder.pid, holder.what.as_str()), (std::process::id(), "sweep"));
         drop(first);
         state.lock("repair").unwrap();
     }

@@ -18,7 +18,7 @@ use verifier_core::io::{Folder, Gate};
 use verifier_core::metadata::{Metadata, MetadataVisitor};
 use verifier_core::repair::Run;
 use verifier_core::repair::disk::{Disk, StepGate};
-use verifier_core::repair::locked::{LockError, LockedStore};
+use verifier_core::repair::locked::{Alone, LockError, LockedStore};
 use verifier_core::repair::rebuild::{Found, RebuildError, Rebuilt, rebuild};
 use verifier_core::report::Depth;
 use verifier_core::{CheckOptions, Store, check, scan};
@@ -51,15 +51,16 @@ pub fn rebuild_with(
 
 /// A process that another test forks has our locks until it becomes another program: then they are free.
 fn lock(disk: Disk<'_>) -> Result<LockedStore<'_>, LockError> {
+    let lock = || Alone::take(disk, "a test").and_then(|alone| LockedStore::lock(disk, &alone));
     for _ in 0..200 {
-        match LockedStore::lock(disk) {
-            Err(LockError::Held(_) | LockError::Repairing) => {
+        match lock() {
+            Err(LockError::Held(_) | LockError::Busy(_)) => {
                 std::thread::sleep(std::time::Duration::from_millis(20));
             }
             other => return other,
         }
     }
-    LockedStore::lock(disk)
+    lock()
 }
 
 pub fn rebuild_now(root: &Path, database: &str, backup: Option<&dyn ReadAt>) -> (String, Rebuilt) {

@@ -13,7 +13,7 @@ use verifier_core::finding::{Code, Finding, Severity};
 use verifier_core::live::Live;
 use verifier_core::repair::apply::{Applied, ApplyError, LockedRows, Progress, apply};
 use verifier_core::repair::disk::{Disk, StepGate};
-use verifier_core::repair::locked::LockedStore;
+use verifier_core::repair::locked::{Alone, LockedStore};
 use verifier_core::repair::mounted::Mounted;
 use verifier_core::repair::plan::{Action, ActionKind, RepairOptions, RepairPlan};
 use verifier_core::repair::source::{Available, Source};
@@ -77,7 +77,8 @@ pub fn repair_from(
 ) -> io::Result<Repaired> {
     let store = Store::open(root).unwrap();
     let disk = Disk::new(store.folder(), gate);
-    let locked = LockedStore::lock(disk).map_err(io::Error::other)?;
+    let alone = Alone::take(disk, "a test").map_err(io::Error::other)?;
+    let locked = LockedStore::lock(disk, &alone).map_err(io::Error::other)?;
     let see = || look(&store, check, None, &Unobserved, &Interrupt::default()).unwrap();
     let checked = see();
     let mounted = Mounted::find(store.folder(), &checked);
@@ -121,7 +122,7 @@ pub fn undo(root: &Path, run: &str) -> Undone {
     let store = Store::open(root).unwrap();
     let gate = StepGate::default();
     let disk = Disk::new(store.folder(), &gate);
-    let locked = LockedStore::lock(disk).unwrap();
+    let locked = LockedStore::lock(disk, &Alone::take(disk, "a test").unwrap()).unwrap();
     // Cut off before its first line, a run has no journal to read.
     verifier_core::repair::undo(disk, run, Some(&locked)).unwrap_or_default()
 }
