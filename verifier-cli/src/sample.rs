@@ -100,6 +100,11 @@ pub(crate) fn advice() -> Vec<Advice> {
             source: "/dev/sdb1".into(),
             instead: "/dev/sda1".into(),
         },
+        Advice::MountedFromAnother {
+            mount_point: "/var/lib/containerd".into(),
+            source: "/dev/sdb1".into(),
+            instead: "/dev/sdc1".into(),
+        },
         Advice::IoErrors { device: device(), lines: 3, last: "I/O error, dev sda".into() },
         Advice::FailedRequests { device: device(), requests: 12 },
         Advice::NoFolderSync { version: "1.7.24".into() },

@@ -5,6 +5,7 @@
 mod real {
     pub(crate) mod at_risk;
     pub(crate) mod blobs;
+    pub(crate) mod host;
     pub(crate) mod repair;
     pub(crate) mod snapshots;
     pub(crate) mod support;

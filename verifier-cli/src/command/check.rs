@@ -3,16 +3,17 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use verifier_core::advice::advise;
+use verifier_core::advice::{Advice, Daemon, advise};
 use verifier_core::event::Interrupt;
 use verifier_core::report::Report;
-use verifier_core::{CheckError, CheckOptions, Store, check};
+use verifier_core::{CheckError, CheckOptions, OpenError, Store, check};
 
-use super::output::{complain, print};
+use super::output::{Level, complain, print, remark};
 use crate::args::{CheckArgs, Color, Format, MachineArgs};
 use crate::exit::Status;
 use crate::render::{Progress, Style, escape, human, journal, json, metrics, npd, roots};
 use crate::roots::{Choice, Machine, daemon};
+use crate::words;
 
 /// Checks what `args` say and prints the report.
 pub(super) fn run(args: &CheckArgs, color: Color) -> Status {
@@ -49,12 +50,19 @@ pub(super) fn check_root(
     progress: &Progress,
     interrupt: &Interrupt,
 ) -> Result<Report, Status> {
-    let store = Store::open(root).map_err(|error| {
-        complain(escape(error.to_string()));
-        Status::of_open_error(&error)
-    })?;
+    let store = Store::open(root).map_err(|error| explain_open_error(root, &error))?;
     let checked = progress.during(|| check(&store, options, progress, interrupt));
     checked.map_err(|error| explain_check_error(&error))
+}
+
+/// Says why there is no store, and where it may be.
+pub(super) fn explain_open_error(root: &Path, error: &OpenError) -> Status {
+    complain(escape(error.to_string()));
+    let advice = advise(root, &Daemon::default()).into_iter();
+    for advice in advice.filter(|advice| matches!(advice, Advice::NotMounted { .. })) {
+        remark(Level::Warning, words::host(&advice));
+    }
+    Status::of_open_error(error)
 }
 
 /// Says why nothing could be checked.

@@ -19,7 +19,7 @@ use verifier_core::sweep::{Doubt, backups};
 use verifier_core::{CheckOptions, Checked, Store, look};
 
 use super::alone::Alone;
-use super::check::{explain_check_error, the_one_root};
+use super::check::{explain_check_error, explain_open_error, the_one_root};
 use super::output::{Level, complain, print, remark};
 use crate::args::{Color, Format, RepairArgs};
 use crate::exit::Status;
@@ -34,10 +34,7 @@ pub(super) fn run(args: &RepairArgs, color: Color) -> Status {
     };
     let store = match Store::open(&root) {
         Ok(store) => store,
-        Err(error) => {
-            complain(escape(error.to_string()));
-            return Status::of_open_error(&error);
-        }
+        Err(error) => return explain_open_error(&root, &error),
     };
     let gate = StepGate::default();
     let disk = Disk::new(store.folder(), &gate);

@@ -60,10 +60,8 @@ fn sweep_root(
     interrupt: &Interrupt,
 ) -> Result<Swept, Status> {
     let pace = Pace::new(args.pace(), interrupt.clone());
-    let store = Store::open_with(root, pace.gate()).map_err(|error| {
-        complain(escape(error.to_string()));
-        Status::of_open_error(&error)
-    })?;
+    let store = Store::open_with(root, pace.gate())
+        .map_err(|error| super::check::explain_open_error(root, &error))?;
     let progress = Progress::new(!args.quiet && !args.monitor.npd);
     let options = args.options();
     let swept = progress.during(|| sweep(&store, state, lock, &options, &progress, interrupt));

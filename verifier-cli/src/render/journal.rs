@@ -45,6 +45,9 @@ pub(crate) fn write(out: &mut dyn Write, report: &Report, strict: bool) -> io::R
     for gap in report.coverage.unverified.iter().filter(|gap| gap.reason.is_failure()) {
         writeln!(out, "<4>not checked: {}: {}", words::subject(&gap.subject), words::reason(&gap.reason))?;
     }
+    for advice in report.advice.iter().filter(|_| !report.findings.is_empty()) {
+        writeln!(out, "<5>host: {}", words::host(advice))?;
+    }
     let outcome = report.outcome(strict);
     let last = match (report.must_not_start(), report.is_damaged(strict)) {
         (true, _) => 2,

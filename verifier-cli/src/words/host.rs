@@ -29,6 +29,13 @@ pub(crate) fn host(advice: &Advice) -> String {
             escape(instead),
             escape_path(mount_point)
         ),
+        Advice::MountedFromAnother { mount_point, source, instead } => format!(
+            "{} is configured to be mounted on {}, and {} is: what was looked at may not be what containerd wrote. Mount the one \
+             that belongs there, or put /etc/fstab right.",
+            escape(source),
+            escape_path(mount_point),
+            escape(instead)
+        ),
         Advice::IoErrors { device, lines, last } => format!(
             "The kernel's log has {} about I/O errors of {}, the last: {}. Check the disk (smartctl -a) and replace it; no \
              repair lasts on it.",

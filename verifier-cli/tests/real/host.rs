@@ -1,0 +1,177 @@
+//! What of the host lies behind damage, on file systems of their own.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use testdata::bed::{self, FsKind, LoopFs, run, succeed};
+use testdata::golden;
+
+use super::support::blobs;
+
+const LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// A store on a file system of its own.
+struct Host {
+    fs: LoopFs,
+    root: PathBuf,
+}
+
+impl Host {
+    fn new() -> Option<Host> {
+        bed::gate()?;
+        let fs = LoopFs::new(FsKind::Ext4, 64 << 20);
+        let root = fs.path().join("containerd");
+        golden::unpack(golden::names().last().unwrap(), &root).unwrap();
+        Some(Host { fs, root })
+    }
+
+    /// The advice of a check, by code; `view` runs before it, in a mount namespace of its own.
+    fn advice(&self, view: &str) -> Vec<Value> {
+        let script = format!("{view}\nexec \"$@\"");
+        let mut check = Command::new("unshare");
+        check.args([
+            "--mount",
+            "sh",
+            "-e",
+            "-c",
+            &script,
+            "-",
+            env!("CARGO_BIN_EXE_containerd-fsck"),
+            "check",
+            "--root",
+        ]);
+        let said = run(check.arg(&self.root).args(["--format", "json"]), LIMIT);
+        let report: Value = serde_json::from_slice(&said.stdout)
+            .unwrap_or_else(|why| panic!("{why}: {}", String::from_utf8_lossy(&said.stderr)));
+        // Of this machine's containerd, if there is one.
+        let of_daemon = ["no-folder-sync", "parallel-unpack-bug", "unpacked-files-not-synced"];
+        let advice = report["advice"].as_array().unwrap().iter();
+        let advice = advice.filter(|one| !of_daemon.contains(&one["code"].as_str().unwrap()));
+        // A loop device that had errors under another test has its name for good.
+        advice.filter(|one| one["code"] != "io-errors").cloned().collect()
+    }
+
+    /// As [`Host::advice`], with these lines as the machine's fstab.
+    fn with_fstab(&self, lines: &str) -> Vec<Value> {
+        let folder = etc_with(lines);
+        self.advice(&format!("mount -t overlay -o lowerdir={}:/etc none /etc", folder.path().display()))
+    }
+
+    fn device(&self) -> String {
+        let mut findmnt = Command::new("findmnt");
+        succeed(findmnt.args(["-n", "-o", "SOURCE"]).arg(self.fs.path()), LIMIT).trim().to_owned()
+    }
+}
+
+/// A folder with this fstab, to be laid over `/etc`: there may be none to put it in the place of.
+fn etc_with(lines: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("fstab"), lines).unwrap();
+    folder
+}
+
+fn codes(advice: &[Value]) -> Vec<&str> {
+    advice.iter().map(|one| one["code"].as_str().unwrap()).collect()
+}
+
+/// Takes all but so many bytes of what is free.
+fn fill(folder: &Path, left_bytes: u64) {
+    let mut file = File::create(folder.join("filler")).unwrap();
+    let free = || {
+        let stat = rustix::fs::statvfs(folder).unwrap();
+        stat.f_bavail * stat.f_frsize
+    };
+    while free() > left_bytes && file.write_all(&[1; 1 << 16]).and_then(|()| file.sync_data()).is_ok() {}
+}
+
+#[test]
+fn a_file_system_without_room() {
+    let Some(host) = Host::new() else { return };
+    assert_eq!(host.advice(""), Vec::<Value>::new());
+    fill(host.fs.path(), 1 << 20);
+    let advice = host.advice("");
+    assert_eq!(codes(&advice), ["disk-nearly-full"]);
+    let bytes = |name: &str| advice[0][name].as_u64().unwrap();
+    assert!(bytes("free_bytes") <= 1 << 20 && bytes("size_bytes") > 32 << 20, "{advice:?}");
+    std::fs::remove_file(host.fs.path().join("filler")).unwrap();
+
+    let many = host.fs.path().join("many");
+    std::fs::create_dir(&many).unwrap();
+    let made = (0..).take_while(|number| File::create(many.join(number.to_string())).is_ok()).count();
+    let advice = host.advice("");
+    assert_eq!(codes(&advice), ["inodes-nearly-used-up"], "{made} files: {advice:?}");
+    assert_eq!(advice[0]["free"], 0);
+}
+
+#[test]
+fn a_file_system_that_is_read_only_and_not_one_that_only_looks_so() {
+    let Some(host) = Host::new() else { return };
+    let mount = host.fs.path().display();
+    // What ProtectSystem=strict does to a service.
+    let own_view = format!("mount -o remount,bind,ro /\nmount -o remount,bind,ro {mount}");
+    assert_eq!(host.advice(&own_view), Vec::<Value>::new());
+    let bound = format!("mount -o remount,bind,ro {mount}");
+    assert_eq!(codes(&host.advice(&bound)), ["mounted-read-only"]);
+    succeed(Command::new("mount").args(["-o", "remount,ro"]).arg(host.fs.path()), LIMIT);
+    assert_eq!(codes(&host.advice("")), ["mounted-read-only"]);
+    assert_eq!(codes(&host.advice(&own_view)), ["mounted-read-only"]);
+}
+
+#[test]
+fn a_file_system_that_is_not_mounted_and_one_that_is_another() {
+    let Some(host) = Host::new() else { return };
+    let (own, mount, root) = (host.device(), host.fs.path().display(), host.root.display());
+    let advice = host.with_fstab(&format!("UUID=1 / ext4\n/dev/sdz9 {root} xfs defaults 0 2\n"));
+    assert_eq!(codes(&advice), ["not-mounted"]);
+    assert_eq!((&advice[0]["source"], &advice[0]["instead"]), (&"/dev/sdz9".into(), &own.as_str().into()));
+    let other = LoopFs::new(FsKind::Ext4, 16 << 20);
+    let mut findmnt = Command::new("findmnt");
+    let other_device = succeed(findmnt.args(["-n", "-o", "SOURCE"]).arg(other.path()), LIMIT);
+    let advice = host.with_fstab(&format!("{} {mount} ext4 defaults 0 2\n", other_device.trim()));
+    assert_eq!(codes(&advice), ["mounted-from-another"]);
+    for source in [own.as_str(), "UUID=0123-absent", "/dev/absent", "LABEL=absent"] {
+        let advice = host.with_fstab(&format!("{source} {mount} ext4 defaults 0 2\n"));
+        assert_eq!(advice, Vec::<Value>::new(), "{source}");
+    }
+
+    // Where nothing of containerd's is, that is why.
+    let empty = host.fs.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    let etc = etc_with(&format!("/dev/sdz9 {} ext4\n", empty.display()));
+    let script = "mount -t overlay -o lowerdir=\"$0\":/etc none /etc && exec \"$@\"";
+    let mut check = Command::new("unshare");
+    check.args(["--mount", "sh", "-c", script]).arg(etc.path());
+    check.args([env!("CARGO_BIN_EXE_containerd-fsck"), "check", "--root"]).arg(&empty);
+    let said = run(&mut check, LIMIT);
+    let text = String::from_utf8_lossy(&said.stderr);
+    assert_eq!(
+        (said.status.code(), text.contains("is configured to be mounted on")),
+        (Some(16), true),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_disk_that_fails() {
+    let Some(host) = Host::new() else { return };
+    let fs = host.fs.path();
+    succeed(Command::new("sync").arg("-f").arg(fs), LIMIT);
+    let device = host.device();
+    let disk = File::options().write(true).open(host.fs.image_file()).unwrap();
+    let size = disk.metadata().unwrap().len();
+    disk.set_len(4096).unwrap();
+    std::fs::write("/proc/sys/vm/drop_caches", "1").unwrap();
+    let blob = Path::new(super::support::BLOBS).join(blobs(&host.root).keys().next().unwrap());
+    assert!(std::fs::read(host.root.join(&blob)).is_err(), "it is still in the cache");
+    let mut check = Command::new(env!("CARGO_BIN_EXE_containerd-fsck"));
+    let said = run(check.arg("check").arg("--root").arg(&host.root).args(["--format", "json"]), LIMIT);
+    disk.set_len(size).unwrap();
+    let report: Value = serde_json::from_slice(&said.stdout).unwrap();
+    let advice = report["advice"].as_array().unwrap();
+    let name = device.trim_start_matches("/dev/");
+    let errors = advice.iter().find(|one| one["code"] == "io-errors" && one["device"] == name);
+    assert!(errors.is_some_and(|one| one["lines"].as_u64() > Some(0)), "{advice:#?}");
+}
