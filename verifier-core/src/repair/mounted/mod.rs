@@ -78,7 +78,8 @@ impl Mounted {
             // One that cannot be opened is for whoever restores it to say.
             let Ok(tree) = root.folder(&task.tree) else { continue };
             if let Err(used) = refuse_if_used(&tree) {
-                mounted.0.insert((task.snapshotter.clone(), task.backend_key.clone()), used.to_string());
+                let name = (task.snapshotter.to_string(), task.backend_key.to_string());
+                mounted.0.insert(name, used.to_string());
             }
         }
         mounted
