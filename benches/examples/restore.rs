@@ -9,6 +9,7 @@ use std::time::Instant;
 use verifier_core::event::Interrupt;
 use verifier_core::io::{Folder, Gate};
 use verifier_core::metadata::Kind;
+use verifier_core::plan::Lowers;
 use verifier_core::repair::Run;
 use verifier_core::repair::disk::{Disk, StepGate};
 use verifier_core::repair::restore::{RestoreOptions, restore};
@@ -20,7 +21,7 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let store = Store::open(Path::new(&root))?;
     let mut tasks = Plan::new(&scan(&store, &interrupt), &CheckOptions::default())?.snapshots;
     tasks.retain(|task| task.kind == Kind::Committed);
-    tasks.sort_by_key(|task| task.lowers.as_ref().map_or(0, Vec::len));
+    tasks.sort_by_key(|task| task.lowers.as_ref().map_or(0, Lowers::height));
     let started = Instant::now();
     let folder = Folder::open_root(Path::new(&root), Gate::default())?;
     let gate = StepGate::default();

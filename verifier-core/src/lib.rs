@@ -40,6 +40,7 @@ pub mod verify;
 mod check;
 mod device;
 mod store;
+mod texts;
 
 pub use check::{CheckError, CheckOptions, Checked, check, look};
 pub use device::Device;

@@ -14,7 +14,10 @@ use super::{Database, OpenError, ReadAt};
 use crate::io::read_full_at as read_full;
 
 /// Databases up to this size are copied to memory, so that `look` runs once and takes the time it wants.
-const COPY_BYTES: u64 = 32 << 20;
+const COPY_BYTES: u64 = 8 << 20;
+/// The same for one that did not rest during the first [`PATIENCE`] attempts at reading it where it is.
+const LARGE_COPY_BYTES: u64 = 32 << 20;
+const PATIENCE: u32 = 3;
 /// How long a meta page that is not valid may be one that is just being written.
 const WRITE_TIME: Duration = Duration::from_millis(5);
 
@@ -35,8 +38,8 @@ pub enum ViewError {
 
 /// Calls `look` on a view of the database, and returns its result if the view is proved to be one single transaction's.
 ///
-/// A database of up to 32 MiB is copied first, and `look` called once. A larger one is read where it is, and `look` is called
-/// anew for each attempt; only the last result counts. The file may grow, shrink and be written to meanwhile. That a file is
+/// A database of up to 8 MiB, or 32 MiB if it is written to all the time, is copied first, and `look` called once. A larger
+/// one is read where it is, and `look` is called anew for each attempt; only the last result counts. The file may grow, shrink and be written to meanwhile. That a file is
 /// shorter than its meta page says, or one of its pages unreadable, is a fault that [`Database::walk`] finds.
 ///
 /// # Errors
@@ -47,7 +50,8 @@ pub fn consistent<T>(
     attempts: u32,
     mut look: impl FnMut(&Database<'_>) -> T,
 ) -> Result<T, ViewError> {
-    for _ in 0..attempts {
+    for attempt in 0..attempts {
+        let limit = if attempt < PATIENCE { COPY_BYTES } else { LARGE_COPY_BYTES };
         let before = Slots::read(source);
         let db = match Database::open(source) {
             Ok(db) => db,
@@ -55,7 +59,7 @@ pub fn consistent<T>(
             Err(_) => continue,
         };
         // A page that cannot be read is for the walk to find, page by page, from the source itself.
-        if let Some(copy) = copy(&db) {
+        if let Some(copy) = copy(&db, limit) {
             if confirmed(&db) {
                 return Ok(look(&db.over(&copy, &copy)));
             }
@@ -70,9 +74,9 @@ pub fn consistent<T>(
 }
 
 /// The pages below the high water mark as far as the file has them, if that is little and all of it can be read.
-fn copy(db: &Database<'_>) -> Option<Vec<u8>> {
+fn copy(db: &Database<'_>, limit: u64) -> Option<Vec<u8>> {
     let bytes = db.meta().high_water.saturating_mul(u64::from(db.meta().page_size)).min(db.file_bytes());
-    if bytes > COPY_BYTES || db.source.as_bytes().is_some() {
+    if bytes > limit || db.source.as_bytes().is_some() {
         return None;
     }
     let mut copy = vec![0; usize::try_from(bytes).ok()?];

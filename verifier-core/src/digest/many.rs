@@ -300,7 +300,7 @@ mod tests {
                         Some((encoded, bytes)) => {
                             let (digest, read_bytes) = hashed.unwrap().unwrap();
                             prop_assert_eq!(digest.algorithm(), &disk.algorithm);
-                            prop_assert_eq!((digest.encoded(), read_bytes), (encoded.as_str(), bytes));
+                            prop_assert_eq!((digest.encoded(), read_bytes), (encoded.clone(), bytes));
                             bytes_hashed += bytes;
                         }
                     }

@@ -57,11 +57,16 @@ impl FromStr for Algorithm {
     }
 }
 
-/// The name of some content: what its bytes must hash to. Copies share their memory: a blob's name is in many lists.
+/// The name of some content: what its bytes must hash to. A large store's are in memory by the hundred thousand, and almost
+/// all of them are SHA-256: those are kept as they are, without an allocation.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Digest {
-    algorithm: Algorithm,
-    encoded: Arc<str>,
+pub struct Digest(Name);
+
+/// In the order of the texts: hex has the order of its bytes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Name {
+    Sha256([u8; 32]),
+    Other(Arc<(Algorithm, Box<str>)>),
 }
 
 impl Digest {
@@ -76,24 +81,41 @@ impl Digest {
             Some(len) => encoded.len() == len && encoded.bytes().all(hex),
             None => !encoded.is_empty() && encoded.bytes().all(word),
         };
-        if good { Ok(Digest { algorithm, encoded: encoded.into() }) } else { Err(ParseDigestError::Encoded) }
+        if !good {
+            return Err(ParseDigestError::Encoded);
+        }
+        let mut bytes = [0; 32];
+        let name = match algorithm {
+            Algorithm::Sha256 if hex::decode_to_slice(encoded, &mut bytes).is_ok() => Name::Sha256(bytes),
+            algorithm => Name::Other(Arc::new((algorithm, encoded.into()))),
+        };
+        Ok(Digest(name))
     }
 
     /// The digest with these bytes; they are as many as the algorithm yields when they come from a `Hasher`.
     pub(super) fn from_bytes(algorithm: Algorithm, bytes: &[u8]) -> Self {
-        Digest { algorithm, encoded: hex::encode(bytes).into() }
+        match (algorithm, bytes.try_into()) {
+            (Algorithm::Sha256, Ok(bytes)) => Digest(Name::Sha256(bytes)),
+            (algorithm, _) => Digest(Name::Other(Arc::new((algorithm, hex::encode(bytes).into())))),
+        }
     }
 
     /// The algorithm.
     #[must_use]
     pub fn algorithm(&self) -> &Algorithm {
-        &self.algorithm
+        match &self.0 {
+            Name::Sha256(_) => &Algorithm::Sha256,
+            Name::Other(parts) => &parts.0,
+        }
     }
 
     /// The part after the colon: the name of the file below `blobs/<algorithm>/`.
     #[must_use]
-    pub fn encoded(&self) -> &str {
-        &self.encoded
+    pub fn encoded(&self) -> String {
+        match &self.0 {
+            Name::Sha256(bytes) => hex::encode(bytes),
+            Name::Other(parts) => parts.1.to_string(),
+        }
     }
 }
 
@@ -108,7 +130,15 @@ impl FromStr for Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.algorithm.as_str(), self.encoded)
+        match &self.0 {
+            Name::Sha256(bytes) => {
+                let mut text = [0; 64];
+                hex::encode_to_slice(bytes, &mut text).map_err(|_| fmt::Error)?;
+                f.write_str("sha256:")?;
+                f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+            }
+            Name::Other(parts) => write!(f, "{}:{}", parts.0.as_str(), parts.1),
+        }
     }
 }
 

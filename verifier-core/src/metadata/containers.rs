@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::labels::Labels;
 use super::value::{self, Timestamp, ValueError};
+use crate::texts::Texts;
 
 /// A container, running or not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,7 +28,12 @@ pub struct ContainerRecord {
 }
 
 impl ContainerRecord {
-    pub(super) fn set(&mut self, rest: &[Vec<u8>], key: &[u8], value: &[u8]) -> Result<(), ValueError> {
+    pub(super) fn set(
+        &mut self,
+        rest: &[Vec<u8>],
+        (key, value): (&[u8], &[u8]),
+        texts: &Texts,
+    ) -> Result<(), ValueError> {
         match (rest, key) {
             ([], b"createdat") => self.created = Some(value::time(value)?),
             ([], b"updatedat") => self.updated = Some(value::time(value)?),
@@ -36,7 +42,7 @@ impl ContainerRecord {
             ([], b"snapshotKey") => self.snapshot_key = value::text(value)?,
             ([], b"sandboxid") => self.sandbox_id = value::text(value)?,
             ([bucket], b"name") if bucket == b"runtime" => self.runtime = value::text(value)?,
-            ([bucket], _) if bucket == b"labels" => value::label(&mut self.labels, key, value)?,
+            ([bucket], _) if bucket == b"labels" => value::label(&mut self.labels, (key, value), texts)?,
             _ => {}
         }
         Ok(())
@@ -61,7 +67,12 @@ pub struct SandboxRecord {
 }
 
 impl SandboxRecord {
-    pub(super) fn set(&mut self, rest: &[Vec<u8>], key: &[u8], value: &[u8]) -> Result<(), ValueError> {
+    pub(super) fn set(
+        &mut self,
+        rest: &[Vec<u8>],
+        (key, value): (&[u8], &[u8]),
+        texts: &Texts,
+    ) -> Result<(), ValueError> {
         match (rest, key) {
             ([], b"createdat") => self.created = Some(value::time(value)?),
             ([], b"updatedat") => self.updated = Some(value::time(value)?),
@@ -70,7 +81,7 @@ impl SandboxRecord {
             ([bucket], _) if bucket == b"extensions" => {
                 self.extensions.insert(value::text(key)?);
             }
-            ([bucket], _) if bucket == b"labels" => value::label(&mut self.labels, key, value)?,
+            ([bucket], _) if bucket == b"labels" => value::label(&mut self.labels, (key, value), texts)?,
             _ => {}
         }
         Ok(())

@@ -3,6 +3,7 @@
 use super::labels::Labels;
 use super::value::{self, Timestamp, ValueError};
 use crate::digest::Digest;
+use crate::texts::Texts;
 
 /// The label of a layer's blob that tells its DiffID (core/diff: `containerd.io/uncompressed`).
 pub const UNCOMPRESSED: &str = "containerd.io/uncompressed";
@@ -27,12 +28,17 @@ pub struct BlobRecord {
 }
 
 impl BlobRecord {
-    pub(super) fn set(&mut self, rest: &[Vec<u8>], key: &[u8], value: &[u8]) -> Result<(), ValueError> {
+    pub(super) fn set(
+        &mut self,
+        rest: &[Vec<u8>],
+        (key, value): (&[u8], &[u8]),
+        texts: &Texts,
+    ) -> Result<(), ValueError> {
         match (rest, key) {
             ([], b"createdat") => self.created = Some(value::time(value)?),
             ([], b"updatedat") => self.updated = Some(value::time(value)?),
             ([], b"size") => self.size_bytes = Some(value::count(value)?),
-            ([bucket], _) if bucket == b"labels" => value::label(&mut self.labels, key, value)?,
+            ([bucket], _) if bucket == b"labels" => value::label(&mut self.labels, (key, value), texts)?,
             _ => {}
         }
         Ok(())
@@ -55,7 +61,7 @@ pub struct IngestRecord {
 }
 
 impl IngestRecord {
-    pub(super) fn set(&mut self, rest: &[Vec<u8>], key: &[u8], value: &[u8]) -> Result<(), ValueError> {
+    pub(super) fn set(&mut self, rest: &[Vec<u8>], (key, value): (&[u8], &[u8])) -> Result<(), ValueError> {
         match (rest, key) {
             ([], b"ref") => self.backend_ref = value::text(value)?,
             ([], b"expireat") => self.expires = Some(value::time(value)?),

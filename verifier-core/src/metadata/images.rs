@@ -3,6 +3,7 @@
 use super::labels::Labels;
 use super::value::{self, Timestamp, ValueError};
 use crate::digest::Digest;
+use crate::texts::Texts;
 
 /// An image record: a name and the descriptor it points to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,11 +30,16 @@ pub struct Target {
 }
 
 impl ImageRecord {
-    pub(super) fn set(&mut self, rest: &[Vec<u8>], key: &[u8], value: &[u8]) -> Result<(), ValueError> {
+    pub(super) fn set(
+        &mut self,
+        rest: &[Vec<u8>],
+        (key, value): (&[u8], &[u8]),
+        texts: &Texts,
+    ) -> Result<(), ValueError> {
         match (rest, key) {
             ([], b"createdat") => self.created = Some(value::time(value)?),
             ([], b"updatedat") => self.updated = Some(value::time(value)?),
-            ([bucket], _) if bucket == b"labels" => value::label(&mut self.labels, key, value)?,
+            ([bucket], _) if bucket == b"labels" => value::label(&mut self.labels, (key, value), texts)?,
             ([bucket], b"digest") if bucket == b"target" => self.target.digest = Some(value::digest(value)?),
             ([bucket], b"mediatype") if bucket == b"target" => self.target.media_type = value::text(value)?,
             ([bucket], b"size") if bucket == b"target" => self.target.size_bytes = Some(value::count(value)?),

@@ -1,18 +1,20 @@
 //! The labels of a record.
 
+use crate::texts::Text;
+
 /// Labels of a record, by key.
 ///
 /// Most records have one to three, and a store has hundreds of thousands of records: sorted pairs take an eighth of the memory
-/// of a map.
+/// of a map, and what other records have, too, is theirs as well.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Labels(Vec<(Box<str>, Box<str>)>);
+pub struct Labels(Vec<(Text, Text)>);
 
 impl Labels {
     /// The value of the label `key`.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
         let at = self.find(key).ok()?;
-        self.0.get(at).map(|(_, value)| &**value)
+        self.0.get(at).map(|(_, value)| value.as_str())
     }
 
     /// Whether there is a label `key`.
@@ -23,12 +25,12 @@ impl Labels {
 
     /// Keys and values, by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(key, value)| (&**key, &**value))
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
     /// The keys, in their order.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(key, _)| &**key)
+        self.0.iter().map(|(key, _)| key.as_str())
     }
 
     /// Whether there is none.
@@ -38,7 +40,7 @@ impl Labels {
     }
 
     /// Gives the label `key` a value, in place of what it had.
-    pub fn insert(&mut self, key: impl Into<Box<str>>, value: impl Into<Box<str>>) {
+    pub fn insert(&mut self, key: impl Into<Text>, value: impl Into<Text>) {
         let key = key.into();
         // A walk over a bucket comes by the keys in their order: at the end is where almost all go.
         match self.find(&key) {
@@ -57,11 +59,11 @@ impl Labels {
     }
 
     fn find(&self, key: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|(known, _)| (**known).cmp(key))
+        self.0.binary_search_by(|(known, _)| known.as_str().cmp(key))
     }
 }
 
-impl<K: Into<Box<str>>, V: Into<Box<str>>> FromIterator<(K, V)> for Labels {
+impl<K: Into<Text>, V: Into<Text>> FromIterator<(K, V)> for Labels {
     fn from_iter<T: IntoIterator<Item = (K, V)>>(pairs: T) -> Self {
         let mut labels = Labels::default();
         pairs.into_iter().for_each(|(key, value)| labels.insert(key, value));

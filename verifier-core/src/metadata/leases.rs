@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::labels::Labels;
 use super::value::{self, Timestamp, ValueError};
 use crate::digest::Digest;
+use crate::texts::Texts;
 
 /// The label that ends a lease by itself, RFC 3339 (core/metadata/gc.go takes an ended lease for none).
 pub const EXPIRE: &str = "containerd.io/gc.expire";
@@ -36,10 +37,15 @@ impl LeaseRecord {
         self.labels.get(EXPIRE).filter(|text| Timestamp::parse(text).is_some_and(|end| end < now))
     }
 
-    pub(super) fn set(&mut self, rest: &[Vec<u8>], key: &[u8], value: &[u8]) -> Result<(), ValueError> {
+    pub(super) fn set(
+        &mut self,
+        rest: &[Vec<u8>],
+        (key, value): (&[u8], &[u8]),
+        texts: &Texts,
+    ) -> Result<(), ValueError> {
         match (rest, key) {
             ([], b"createdat") => self.created = Some(value::time(value)?),
-            ([bucket], _) if bucket == b"labels" => value::label(&mut self.labels, key, value)?,
+            ([bucket], _) if bucket == b"labels" => value::label(&mut self.labels, (key, value), texts)?,
             ([bucket], _) if bucket == b"content" => {
                 self.content.insert(value::digest(key)?);
             }

@@ -1,6 +1,7 @@
 //! All of meta.db: the walk over its buckets becomes typed records.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::labels::Labels;
 use super::value::{self, ValueError};
@@ -9,6 +10,7 @@ use super::{
 };
 use crate::bolt::Visitor;
 use crate::digest::Digest;
+use crate::texts::{Text, Texts};
 
 /// What meta.db says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,7 +42,7 @@ pub struct Namespace {
     /// Ingest records by the client's ref.
     pub ingests: BTreeMap<String, IngestRecord>,
     /// Snapshot records by snapshotter, then key.
-    pub snapshots: BTreeMap<String, BTreeMap<String, SnapshotRecord>>,
+    pub snapshots: BTreeMap<String, BTreeMap<Text, SnapshotRecord>>,
     /// By snapshotter, the last sequence number that went into a snapshot's backend key (`namespace/sequence/key`): that
     /// of the bucket `snapshots/<snapshotter>`.
     pub sequences: BTreeMap<String, u64>,
@@ -95,15 +97,15 @@ impl Record {
         }
     }
 
-    fn set(&mut self, rest: &[Vec<u8>], key: &[u8], value: &[u8]) -> Result<(), ValueError> {
+    fn set(&mut self, rest: &[Vec<u8>], pair: (&[u8], &[u8]), texts: &Texts) -> Result<(), ValueError> {
         match self {
-            Record::Image(record) => record.set(rest, key, value),
-            Record::Blob(record) => record.set(rest, key, value),
-            Record::Ingest(record) => record.set(rest, key, value),
-            Record::Snapshot(record) => record.set(rest, key, value),
-            Record::Container(record) => record.set(rest, key, value),
-            Record::Sandbox(record) => record.set(rest, key, value),
-            Record::Lease(record) => record.set(rest, key, value),
+            Record::Image(record) => record.set(rest, pair, texts),
+            Record::Blob(record) => record.set(rest, pair, texts),
+            Record::Ingest(record) => record.set(rest, pair),
+            Record::Snapshot(record) => record.set(rest, pair, texts),
+            Record::Container(record) => record.set(rest, pair, texts),
+            Record::Sandbox(record) => record.set(rest, pair, texts),
+            Record::Lease(record) => record.set(rest, pair, texts),
         }
     }
 
@@ -117,7 +119,7 @@ impl Record {
         }
     }
 
-    fn insert(self, namespace: &mut Namespace, path: &[Vec<u8>]) -> Result<(), ValueError> {
+    fn insert(self, namespace: &mut Namespace, path: &[Vec<u8>], texts: &Texts) -> Result<(), ValueError> {
         let last = path.last().map(Vec::as_slice).unwrap_or_default();
         match self {
             Record::Blob(record) => drop(namespace.blobs.insert(value::digest(last)?, record)),
@@ -129,7 +131,7 @@ impl Record {
             Record::Snapshot(record) => {
                 let snapshotter = path.get(path.len().wrapping_sub(2)).map(Vec::as_slice).unwrap_or_default();
                 let of = namespace.snapshots.entry(value::text(snapshotter)?).or_default();
-                of.insert(value::text(last)?, record);
+                of.insert(value::shared(last, texts)?, record);
             }
         }
         Ok(())
@@ -140,11 +142,17 @@ impl Record {
 #[derive(Default)]
 pub struct MetadataVisitor {
     metadata: Metadata,
+    texts: Rc<Texts>,
     /// The record being walked, how many buckets lead to it, and whether a value of it was invalid.
     open: Option<(Record, usize, bool)>,
 }
 
 impl MetadataVisitor {
+    /// With the texts that the other databases have.
+    pub(crate) fn sharing(texts: Rc<Texts>) -> Self {
+        MetadataVisitor { texts, ..MetadataVisitor::default() }
+    }
+
     /// What was read.
     #[must_use]
     pub fn finish(mut self) -> Metadata {
@@ -179,7 +187,8 @@ impl MetadataVisitor {
         match path {
             [v1] if v1 == b"v1" && key == b"version" => self.metadata.version = Some(value::varint(value)?),
             [v1, _, bucket] if v1 == b"v1" && bucket == b"labels" => {
-                value::label(&mut self.namespace(path)?.labels, key, value)?;
+                let texts = Rc::clone(&self.texts);
+                value::label(&mut self.namespace(path)?.labels, (key, value), &texts)?;
             }
             _ => {}
         }
@@ -212,7 +221,7 @@ impl Visitor for MetadataVisitor {
     fn value(&mut self, path: &[Vec<u8>], key: &[u8], value: &[u8]) {
         let set = match &mut self.open {
             Some((record, depth, spoilt)) => {
-                let set = record.set(path.get(*depth..).unwrap_or_default(), key, value);
+                let set = record.set(path.get(*depth..).unwrap_or_default(), (key, value), &self.texts);
                 *spoilt |= set.is_err();
                 set
             }
@@ -231,7 +240,8 @@ impl Visitor for MetadataVisitor {
         if let Some(name) = record.missing().filter(|_| !spoilt) {
             self.invalid(path, None, ValueError::Missing(name));
         }
-        let inserted = self.namespace(path).and_then(|namespace| record.insert(namespace, path));
+        let texts = Rc::clone(&self.texts);
+        let inserted = self.namespace(path).and_then(|namespace| record.insert(namespace, path, &texts));
         if let Err(error) = inserted {
             self.invalid(path, None, error);
         }

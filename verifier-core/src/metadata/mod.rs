@@ -34,6 +34,7 @@ mod snapshots;
 mod snapshotter_db;
 mod value;
 
+pub use crate::texts::Text;
 pub use census::{Census, RecordCounts, RecordKind, Schema};
 pub use containers::{ContainerRecord, SandboxRecord};
 pub use content::{BlobRecord, CONTENT_REFERENCE, IngestRecord, SNAPSHOT_REFERENCE, UNCOMPRESSED};
@@ -44,4 +45,5 @@ pub use meta_db::{InvalidValue, Metadata, MetadataVisitor, Namespace};
 pub use salvage::{StrayRecord, StrayRecords};
 pub use snapshots::SnapshotRecord;
 pub use snapshotter_db::{BackendSnapshot, Kind, Snapshots, SnapshotterVisitor};
+pub(crate) use value::pack;
 pub use value::{Timestamp, ValueError};

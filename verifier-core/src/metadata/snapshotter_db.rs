@@ -1,12 +1,14 @@
 //! A snapshotter's metadata.db.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::labels::Labels;
 use super::meta_db::{InvalidValue, Metadata};
 use super::value::{self, Timestamp, ValueError};
 use crate::bolt::Visitor;
 use crate::finding::Usage;
+use crate::texts::{Text, Texts};
 
 /// What a snapshot is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,7 +32,7 @@ pub struct BackendSnapshot {
     /// What it is.
     pub kind: Kind,
     /// The key of the snapshot it builds on (`namespace/sequence/key`); empty for a base.
-    pub parent: String,
+    pub parent: Text,
     /// When it was made.
     pub created: Option<Timestamp>,
     /// When it was last changed.
@@ -45,7 +47,7 @@ pub struct BackendSnapshot {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshots {
     /// Snapshots by key: `namespace/sequence/key`.
-    pub by_key: BTreeMap<String, BackendSnapshot>,
+    pub by_key: BTreeMap<Text, BackendSnapshot>,
     /// The parents index: parent's and child's id.
     pub parents: BTreeSet<(u64, u64)>,
     /// The last id that was given out.
@@ -60,6 +62,7 @@ pub struct Snapshots {
 #[derive(Default)]
 pub struct SnapshotterVisitor {
     snapshots: Snapshots,
+    texts: Rc<Texts>,
     open: Option<Open>,
 }
 
@@ -74,6 +77,11 @@ struct Open {
 }
 
 impl SnapshotterVisitor {
+    /// With the texts that the other databases have.
+    pub(crate) fn sharing(texts: Rc<Texts>) -> Self {
+        SnapshotterVisitor { texts, ..SnapshotterVisitor::default() }
+    }
+
     /// What was read.
     #[must_use]
     pub fn finish(mut self) -> Snapshots {
@@ -100,7 +108,12 @@ impl SnapshotterVisitor {
 }
 
 impl Open {
-    fn set(&mut self, rest: &[Vec<u8>], key: &[u8], value: &[u8]) -> Result<(), ValueError> {
+    fn set(
+        &mut self,
+        rest: &[Vec<u8>],
+        (key, value): (&[u8], &[u8]),
+        texts: &Texts,
+    ) -> Result<(), ValueError> {
         match (rest, key) {
             ([], b"id") => {
                 self.snapshot.id = value::uvarint(value)?;
@@ -116,12 +129,14 @@ impl Open {
                 };
                 self.has_kind = true;
             }
-            ([], b"parent") => self.snapshot.parent = value::text(value)?,
+            ([], b"parent") => self.snapshot.parent = value::shared(value, texts)?,
             ([], b"createdat") => self.snapshot.created = Some(value::time(value)?),
             ([], b"updatedat") => self.snapshot.updated = Some(value::time(value)?),
             ([], b"inodes") => self.inodes = Some(value::count(value)?),
             ([], b"size") => self.size_bytes = Some(value::count(value)?),
-            ([bucket], _) if bucket == b"labels" => value::label(&mut self.snapshot.labels, key, value)?,
+            ([bucket], _) if bucket == b"labels" => {
+                value::label(&mut self.snapshot.labels, (key, value), texts)?;
+            }
             _ => {}
         }
         Ok(())
@@ -150,7 +165,7 @@ impl Visitor for SnapshotterVisitor {
     fn value(&mut self, path: &[Vec<u8>], key: &[u8], value: &[u8]) {
         let set = match (&mut self.open, path) {
             (Some(open), _) => {
-                let set = open.set(path.get(3..).unwrap_or_default(), key, value);
+                let set = open.set(path.get(3..).unwrap_or_default(), (key, value), &self.texts);
                 open.spoilt |= set.is_err();
                 set
             }
@@ -170,7 +185,7 @@ impl Visitor for SnapshotterVisitor {
         if let (Some(inodes), Some(size_bytes)) = (open.inodes, open.size_bytes) {
             open.snapshot.usage = Some(Usage { inodes, size_bytes });
         }
-        match path.last().map(|key| value::text(key)) {
+        match path.last().map(|key| value::shared(key, &self.texts)) {
             // Without an id the row leads nowhere: it would seem to be snapshot 0's.
             Some(Ok(key)) if open.has_id => drop(self.snapshots.by_key.insert(key, open.snapshot)),
             Some(Err(error)) => self.invalid(path, None, error),

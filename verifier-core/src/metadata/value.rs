@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use super::labels::Labels;
 use crate::digest::Digest;
+use crate::texts::{Text, Texts};
 
 /// A value is not what containerd writes under that key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -188,13 +189,22 @@ pub(super) fn digest(value: &[u8]) -> Result<Digest, ValueError> {
     text(value)?.parse().map_err(|_| ValueError::Digest(text(value).unwrap_or_default()))
 }
 
-pub(super) fn label(labels: &mut Labels, key: &[u8], value: &[u8]) -> Result<(), ValueError> {
-    labels.insert(text(key)?, text(value)?);
+/// A text that other records have, too.
+pub(super) fn shared(value: &[u8], texts: &Texts) -> Result<Text, ValueError> {
+    std::str::from_utf8(value).map(|text| texts.get(text)).map_err(|_| ValueError::Text)
+}
+
+pub(super) fn label(
+    labels: &mut Labels,
+    (key, value): (&[u8], &[u8]),
+    texts: &Texts,
+) -> Result<(), ValueError> {
+    labels.insert(shared(key, texts)?, shared(value, texts)?);
     Ok(())
 }
 
-/// Builds a large map anew: one that was filled in the order of its keys has nodes that are half empty.
-pub(super) fn pack<K: Ord, V>(map: &mut BTreeMap<K, V>) {
+/// Builds a large map anew: one that was filled key by key has nodes that are a third to a half empty.
+pub(crate) fn pack<K: Ord, V>(map: &mut BTreeMap<K, V>) {
     *map = std::mem::take(map).into_iter().collect();
 }
 

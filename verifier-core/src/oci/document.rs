@@ -5,13 +5,14 @@ use serde::{Deserialize, Deserializer};
 use super::media_type::DocumentKind;
 use crate::digest::{DiffId, Digest};
 use crate::metadata::Timestamp;
+use crate::texts::{Text, Texts};
 
 /// A reference to a blob.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Descriptor {
     /// What the blob is.
-    #[serde(rename = "mediaType", default, deserialize_with = "or_default")]
-    pub media_type: String,
+    #[serde(rename = "mediaType", default = "no_text", deserialize_with = "shared_text")]
+    pub media_type: Text,
     /// The blob's digest.
     pub digest: Digest,
     /// The blob's size.
@@ -25,6 +26,24 @@ pub struct Index {
     /// Its entries.
     #[serde(default, deserialize_with = "or_default")]
     pub manifests: Vec<Descriptor>,
+}
+
+impl Document {
+    /// Gives back the memory that it does not need: there may be many.
+    pub(crate) fn shrink(&mut self, texts: &Texts) {
+        let share = |descriptor: &mut Descriptor| descriptor.media_type = texts.get(&descriptor.media_type);
+        match self {
+            Document::Index(index) => {
+                index.manifests.shrink_to_fit();
+                index.manifests.iter_mut().for_each(share);
+            }
+            Document::Manifest(manifest) => {
+                manifest.layers.shrink_to_fit();
+                manifest.layers.iter_mut().chain([&mut manifest.config]).for_each(share);
+            }
+            Document::Config(config) => config.rootfs.diff_ids.shrink_to_fit(),
+        }
+    }
 }
 
 /// A manifest: a config and layers.
@@ -85,6 +104,15 @@ fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
+fn no_text() -> Text {
+    "".into()
+}
+
+fn shared_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Error> {
+    let text: String = or_default(deserializer)?;
+    Ok(text.into())
+}
+
 /// Parses a document of that kind.
 ///
 /// # Errors
@@ -134,7 +162,7 @@ mod tests {
         assert_eq!(ours.config.digest.to_string(), oracle.config().digest().to_string());
         assert_eq!(ours.layers.len(), oracle.layers().len());
         assert_eq!(ours.layers[0].digest.to_string(), oracle.layers()[0].digest().to_string());
-        assert_eq!(ours.layers[0].media_type, oracle.layers()[0].media_type().to_string());
+        assert_eq!(*ours.layers[0].media_type, *oracle.layers()[0].media_type().to_string());
         let text = format!(
             r#"{{"architecture":"amd64","os":"linux","rootfs":{{"type":"layers","diff_ids":["{}"]}}}}"#,
             hex("cc")

@@ -163,7 +163,7 @@ impl Selection {
 
 /// When each blob was made: the newest of its records and its file; a record without a time counts as never old.
 pub(super) fn blobs_made(inventory: &Inventory) -> BTreeMap<&Digest, i64> {
-    let files = inventory.blobs.files.iter().map(|(digest, file)| (digest, file.stat.mtime.seconds));
+    let files = inventory.blobs.files.iter().map(|(digest, file)| (digest, file.mtime.seconds));
     let mut made: BTreeMap<&Digest, i64> = files.collect();
     for records in inventory.metadata().namespaces.values() {
         for (digest, record) in &records.blobs {

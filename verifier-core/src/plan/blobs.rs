@@ -13,17 +13,17 @@ use crate::scan::{DocumentState, Documents, Inventory};
 pub(super) fn to_rehash(
     inventory: &Inventory,
     scope: &Scope,
-    others: &BTreeSet<Digest>,
+    others: &BTreeSet<&Digest>,
 ) -> Vec<(Digest, u64)> {
     let files = inventory.blobs.files.iter().filter(|(digest, file)| {
         scope.has_blob(digest)
-            && file.stat.kind == FileKind::File
+            && file.kind == FileKind::File
             && !matches!(digest.algorithm(), Algorithm::Other(_))
             && !others.contains(digest)
             && !is_hashed(&inventory.documents, digest)
     });
     let mut blobs: Vec<(Digest, u64)> =
-        files.map(|(digest, file)| (digest.clone(), file.stat.size_bytes)).collect();
+        files.map(|(digest, file)| (digest.clone(), file.size_bytes)).collect();
     blobs.sort_by(|(a, size_a), (b, size_b)| size_b.cmp(size_a).then_with(|| a.cmp(b)));
     blobs
 }

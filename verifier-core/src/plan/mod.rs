@@ -2,12 +2,13 @@
 
 mod at_risk;
 mod blobs;
+mod lowers;
 mod scope;
 mod snapshots;
 mod stacks;
 mod stamp;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::check::{CheckError, CheckOptions};
 use crate::digest::Digest;
@@ -16,6 +17,8 @@ use crate::report::{Depth, Reason, Unverified};
 use crate::scan::Inventory;
 
 pub use at_risk::{AtRisk, Distrust, Selection, Sign};
+pub use lowers::Lowers;
+pub(crate) use lowers::LowersIn;
 pub use scope::Scope;
 pub use snapshots::{LayerSource, SnapshotTask};
 pub use stamp::{DatabaseMark, Stamp};
@@ -71,7 +74,9 @@ impl Plan {
         let wanted = |subject: &Subject| only.is_none_or(|subjects| subjects.contains(subject));
         let depth = options.depth;
         let mut snapshots = snapshots::to_examine(inventory, &scope);
-        snapshots.retain(|task| task.subjects().any(|subject| wanted(&subject)));
+        if only.is_some() {
+            snapshots.retain(|task| task.subjects().any(|subject| wanted(&subject)));
+        }
         // A second look is at the same things, however the times have moved on since the first.
         let at_risk = options.at_risk.as_ref().filter(|_| only.is_none());
         let at_risk = at_risk.map(|known| Selection::new(inventory, known));
@@ -80,7 +85,7 @@ impl Plan {
             task.depth = if is_safe { Depth::Quick } else { depth };
         }
         let read = snapshots.iter().flat_map(SnapshotTask::layers_read);
-        let read: BTreeSet<Digest> = read.map(|layer| layer.digest.clone()).collect();
+        let read: BTreeSet<&Digest> = read.map(|layer| &layer.digest).collect();
         let mut blobs = match depth {
             Depth::Quick => Vec::new(),
             _ => blobs::to_rehash(inventory, &scope, &read),
@@ -107,13 +112,10 @@ impl Plan {
 
     /// The blobs still to be rehashed when the snapshots have been compared, which read the blobs `read`: the planned
     /// ones, and layers that could not be read for their snapshot's sake.
-    pub(crate) fn blobs_left<'a>(&self, read: impl Iterator<Item = &'a Digest>) -> Vec<(Digest, u64)> {
-        let read: BTreeSet<&Digest> = read.collect();
-        let layers = self.snapshots.iter().flat_map(SnapshotTask::layers_read);
-        let layers = layers.filter(|layer| !read.contains(&layer.digest));
-        let unread: BTreeMap<&Digest, u64> = layers.map(|layer| (&layer.digest, layer.size_bytes)).collect();
-        let unread = unread.into_iter().map(|(digest, size_bytes)| (digest.clone(), size_bytes));
-        self.blobs.iter().cloned().chain(unread).collect()
+    pub(crate) fn blobs_left(&self, is_read: impl Fn(&Digest) -> bool) -> Vec<&Digest> {
+        let layers = self.snapshots.iter().flat_map(SnapshotTask::layers_read).map(|layer| &layer.digest);
+        let unread: BTreeSet<&Digest> = layers.filter(|digest| !is_read(digest)).collect();
+        self.blobs.iter().map(|(digest, _)| digest).chain(unread).collect()
     }
 
     /// The bytes of content that will be read.

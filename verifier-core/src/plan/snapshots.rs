@@ -1,8 +1,10 @@
 //! Which snapshots to look at, and with what.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::Scope;
+use super::lowers::{Lowers, Stacking};
 use super::stacks::Stacks;
 use crate::digest::{ChainId, DiffId, Digest};
 use crate::finding::{Subject, Usage};
@@ -11,6 +13,7 @@ use crate::metadata::{BackendSnapshot, Kind, Snapshots, Timestamp};
 use crate::report::{Depth, Reason};
 use crate::scan::{Inventory, Snapshotter};
 use crate::snapshot::Driver;
+use crate::texts::Text;
 use crate::verify::tree::Flavour;
 
 /// A layer's blob, as it will be read.
@@ -19,7 +22,7 @@ pub struct LayerSource {
     /// The blob.
     pub digest: Digest,
     /// Its media type.
-    pub media_type: String,
+    pub media_type: Text,
     /// What its tar must hash to.
     pub diff_id: DiffId,
     /// The file's size.
@@ -31,11 +34,11 @@ pub struct LayerSource {
 #[non_exhaustive]
 pub struct SnapshotTask {
     /// The namespace it belongs to.
-    pub namespace: String,
+    pub namespace: Text,
     /// Its snapshotter.
-    pub snapshotter: String,
+    pub snapshotter: Text,
     /// Its key in the snapshotter's database.
-    pub backend_key: String,
+    pub backend_key: Text,
     /// Its number there.
     pub id: u64,
     /// What it is.
@@ -48,8 +51,8 @@ pub struct SnapshotTask {
     pub chain_id: Option<ChainId>,
     /// Its tree, below the root.
     pub tree: PathBuf,
-    /// The trees of the snapshots below, below the root, the nearest first; `None` when one of them has no record.
-    pub lowers: Option<Vec<PathBuf>>,
+    /// The trees of the snapshots below; `None` when one of them has no record.
+    pub lowers: Option<Lowers>,
     /// How the tree came about.
     pub flavour: Flavour,
     /// What it occupied when it was committed.
@@ -68,8 +71,13 @@ impl SnapshotTask {
     /// What a finding about it is about.
     #[must_use]
     pub fn subject(&self) -> Subject {
-        let (snapshotter, key) = (self.snapshotter.clone(), self.backend_key.clone());
+        let (snapshotter, key) = (self.snapshotter.to_string(), self.backend_key.to_string());
         Subject::Snapshot { snapshotter, key, id: self.id }
+    }
+
+    /// What its subject is ordered by, and the namespace: two may have a record of one snapshot.
+    fn name(&self) -> (&str, &str, u64, &str) {
+        (&self.snapshotter, &self.backend_key, self.id, &self.namespace)
     }
 
     /// Whether a container may write to it.
@@ -97,12 +105,17 @@ const MAPPINGS: [&str; 2] = ["containerd.io/snapshot/uidmapping", "containerd.io
 /// All snapshots of `scope` that have a record in both databases and a folder this library can read.
 pub(super) fn to_examine(inventory: &Inventory, scope: &Scope) -> Vec<SnapshotTask> {
     let mut stacks = Stacks::new(inventory);
-    let mut tasks = Vec::new();
-    for (namespace, records) in &inventory.metadata().namespaces {
+    let namespaces = &inventory.metadata().namespaces;
+    let records = namespaces.values().flat_map(|records| records.snapshots.values());
+    let mut tasks = Vec::with_capacity(records.map(BTreeMap::len).sum());
+    for (namespace, records) in namespaces {
+        let namespace_name: Text = namespace.as_str().into();
         for (name, snapshots) in &records.snapshots {
             let Some(snapshotter) = inventory.snapshotters.get(name) else { continue };
             let rows = snapshotter.database.as_ref().and_then(|database| database.records());
             let (Some(driver), Some(rows)) = (Driver::of(name), rows) else { continue };
+            let snapshotter_name: Text = name.as_str().into();
+            let stacking = Stacking::new(&snapshotter.path, driver, rows);
             for (key, record) in snapshots {
                 let chain_id = key.parse().ok().map(ChainId);
                 let row = rows.by_key.get(&record.backend_key);
@@ -110,8 +123,9 @@ pub(super) fn to_examine(inventory: &Inventory, scope: &Scope) -> Vec<SnapshotTa
                 let Some(row) = row.filter(|_| scope.has_snapshot(namespace, chain_id.as_ref())) else {
                     continue;
                 };
-                let place = Place { inventory, snapshotter, driver, rows };
-                let mut task = place.task(namespace, name, &record.backend_key, row, chain_id);
+                let place = Place { inventory, snapshotter, driver, rows, stacking: &stacking };
+                let mut task =
+                    place.task((&namespace_name, &snapshotter_name, &record.backend_key), row, chain_id);
                 task.created = record.created;
                 if task.kind == Kind::Committed {
                     place.choose_layers(&mut task, &mut stacks);
@@ -121,7 +135,7 @@ pub(super) fn to_examine(inventory: &Inventory, scope: &Scope) -> Vec<SnapshotTa
         }
     }
     let cost = |task: &SnapshotTask| task.layers.iter().map(|layer| layer.size_bytes).sum::<u64>();
-    tasks.sort_by_cached_key(|task| (std::cmp::Reverse(cost(task)), task.subject()));
+    tasks.sort_unstable_by(|a, b| cost(b).cmp(&cost(a)).then_with(|| a.name().cmp(&b.name())));
     tasks
 }
 
@@ -130,28 +144,27 @@ struct Place<'a> {
     snapshotter: &'a Snapshotter,
     driver: Driver,
     rows: &'a Snapshots,
+    stacking: &'a Stacking<'a>,
 }
 
 impl Place<'_> {
     fn task(
         &self,
-        namespace: &str,
-        snapshotter: &str,
-        backend_key: &str,
+        (namespace, snapshotter, backend_key): (&Text, &Text, &Text),
         row: &BackendSnapshot,
         chain_id: Option<ChainId>,
     ) -> SnapshotTask {
         SnapshotTask {
-            namespace: namespace.into(),
-            snapshotter: snapshotter.into(),
-            backend_key: backend_key.into(),
+            namespace: namespace.clone(),
+            snapshotter: snapshotter.clone(),
+            backend_key: backend_key.clone(),
             id: row.id,
             kind: row.kind,
             created: None,
             committed: row.created,
             chain_id: chain_id.filter(|_| row.kind == Kind::Committed),
             tree: self.tree(row),
-            lowers: self.lowers(backend_key),
+            lowers: self.stacking.lowers(backend_key),
             flavour: self.driver.flavour(row.parent.is_empty()),
             usage: row.usage.filter(|_| row.kind == Kind::Committed),
             remapped: MAPPINGS.iter().any(|label| row.labels.contains_key(label)),
@@ -165,12 +178,6 @@ impl Place<'_> {
         self.snapshotter.path.join(self.driver.tree(row.kind, row.id))
     }
 
-    /// The trees below that of a snapshot, the nearest first; `None` when a row is missing, or they go round in a circle.
-    fn lowers(&self, backend_key: &str) -> Option<Vec<PathBuf>> {
-        let keys = self.keys_below(backend_key)?;
-        keys.into_iter().map(|key| self.rows.by_key.get(key).map(|row| self.tree(row))).collect()
-    }
-
     /// Finds the blobs that made the task's tree: of its own layer, or, where the tree holds the whole stack, of all.
     fn choose_layers(&self, task: &mut SnapshotTask, stacks: &mut Stacks<'_>) {
         match self.layers(task, stacks) {
@@ -181,7 +188,10 @@ impl Place<'_> {
 
     fn layers(&self, task: &SnapshotTask, stacks: &mut Stacks<'_>) -> Result<Vec<LayerSource>, Reason> {
         let mut chain = task.chain_id.clone().ok_or(Reason::NoLayer)?;
-        let mut keys = self.keys_below(&task.backend_key).ok_or(Reason::LowerMissing)?.into_iter();
+        if task.lowers.is_none() {
+            return Err(Reason::LowerMissing);
+        }
+        let mut keys = self.keys_below(&task.backend_key);
         let mut layers = Vec::with_capacity(1);
         loop {
             let parent = keys.next().map(|key| chain_of(key).ok_or(Reason::NoLayer)).transpose()?;
@@ -204,30 +214,18 @@ impl Place<'_> {
     fn source(&self, diff_id: &DiffId, blobs: &[crate::oci::Descriptor]) -> Result<LayerSource, Reason> {
         let files = &self.inventory.blobs.files;
         let there = blobs.iter().find_map(|blob| {
-            let file = files.get(&blob.digest).filter(|file| file.stat.kind == FileKind::File)?;
+            let file = files.get(&blob.digest).filter(|file| file.kind == FileKind::File)?;
             let (digest, media_type) = (blob.digest.clone(), blob.media_type.clone());
-            Some(LayerSource {
-                digest,
-                media_type,
-                diff_id: diff_id.clone(),
-                size_bytes: file.stat.size_bytes,
-            })
+            Some(LayerSource { digest, media_type, diff_id: diff_id.clone(), size_bytes: file.size_bytes })
         });
         there.ok_or(Reason::LayerDiscarded)
     }
 
     /// The backend keys below that of a snapshot, the nearest first.
-    fn keys_below(&self, backend_key: &str) -> Option<Vec<&str>> {
-        let mut keys = Vec::new();
-        let mut row = self.rows.by_key.get(backend_key)?;
-        while !row.parent.is_empty() {
-            if keys.len() > self.rows.by_key.len() {
-                return None;
-            }
-            keys.push(row.parent.as_str());
-            row = self.rows.by_key.get(&row.parent)?;
-        }
-        Some(keys)
+    fn keys_below(&self, backend_key: &str) -> impl Iterator<Item = &str> {
+        let parent =
+            |key: &str| Some(self.rows.by_key.get(key)?.parent.as_str()).filter(|key| !key.is_empty());
+        std::iter::successors(parent(backend_key), move |key| parent(key))
     }
 }
 

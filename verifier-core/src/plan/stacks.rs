@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::digest::{ChainId, DiffId, Digest};
-use crate::metadata::UNCOMPRESSED;
+use crate::metadata::{Metadata, UNCOMPRESSED};
 use crate::oci::Descriptor;
 use crate::scan::{Inventory, LayerOfChain};
 
@@ -17,22 +17,16 @@ const TRIES: usize = 1_000_000;
 
 pub(super) struct Stacks<'a> {
     chains: &'a BTreeMap<ChainId, LayerOfChain>,
-    labelled: BTreeMap<DiffId, Vec<Digest>>,
+    metadata: &'a Metadata,
+    /// Layers by their labels; found out when a snapshot is none of an image's here.
+    labelled: Option<BTreeMap<DiffId, Vec<Digest>>>,
     tries_left: usize,
 }
 
 impl<'a> Stacks<'a> {
     pub(super) fn new(inventory: &'a Inventory) -> Self {
-        let mut labelled: BTreeMap<DiffId, Vec<Digest>> = BTreeMap::new();
-        for namespace in inventory.metadata().namespaces.values() {
-            for (digest, record) in &namespace.blobs {
-                let diff_id = record.labels.get(UNCOMPRESSED).and_then(|label| label.parse().ok());
-                if let Some(diff_id) = diff_id {
-                    labelled.entry(DiffId(diff_id)).or_default().push(digest.clone());
-                }
-            }
-        }
-        Stacks { chains: &inventory.documents.chains, labelled, tries_left: TRIES }
+        let (chains, metadata) = (&inventory.documents.chains, inventory.metadata());
+        Stacks { chains, metadata, labelled: None, tries_left: TRIES }
     }
 
     /// The layer of the snapshot `chain_id` that builds on `parent`.
@@ -44,11 +38,16 @@ impl<'a> Stacks<'a> {
         if let Some(layer) = self.chains.get(chain_id) {
             return Some(Cow::Borrowed(layer));
         }
+        let labelled = self.labelled.get_or_insert_with(|| labelled(self.metadata));
         let diff_id = match parent {
-            None => Some(DiffId(chain_id.0.clone())),
-            Some(parent) => self.find(chain_id, parent),
-        }?;
-        let blobs = self.labelled.get(&diff_id)?.iter().map(|digest| Descriptor {
+            None => DiffId(chain_id.0.clone()),
+            Some(parent) => {
+                let tries = labelled.len().min(self.tries_left);
+                self.tries_left -= tries;
+                labelled.keys().take(tries).find(|diff_id| parent.above(diff_id) == *chain_id)?.clone()
+            }
+        };
+        let blobs = labelled.get(&diff_id)?.iter().map(|digest| Descriptor {
             // Both sniffed, as containerd does for Docker's types.
             media_type: "application/vnd.docker.image.rootfs.diff.tar.gzip".into(),
             digest: digest.clone(),
@@ -56,10 +55,14 @@ impl<'a> Stacks<'a> {
         });
         Some(Cow::Owned(LayerOfChain { parent: parent.cloned(), blobs: blobs.collect(), diff_id }))
     }
+}
 
-    fn find(&mut self, chain_id: &ChainId, parent: &ChainId) -> Option<DiffId> {
-        let tries = self.labelled.len().min(self.tries_left);
-        self.tries_left -= tries;
-        self.labelled.keys().take(tries).find(|diff_id| parent.above(diff_id) == *chain_id).cloned()
+fn labelled(metadata: &Metadata) -> BTreeMap<DiffId, Vec<Digest>> {
+    let mut labelled: BTreeMap<DiffId, Vec<Digest>> = BTreeMap::new();
+    for (digest, record) in metadata.namespaces.values().flat_map(|namespace| &namespace.blobs) {
+        if let Some(diff_id) = record.labels.get(UNCOMPRESSED).and_then(|label| label.parse().ok()) {
+            labelled.entry(DiffId(diff_id)).or_default().push(digest.clone());
+        }
     }
+    labelled
 }

@@ -17,7 +17,7 @@ use crate::event::{Interrupt, Unobserved};
 use crate::io::Folder;
 use crate::metadata::{EXPIRE, LEASE_PREFIX, Metadata, Timestamp, encode};
 use crate::scan::{Inventory, META_DB};
-use crate::verify::rehash;
+use crate::verify::{Rehash, rehash};
 
 /// How long what was kept for a pull stays when nobody pulls: a week.
 const KEEP_SECONDS: i64 = 7 * 86_400;
@@ -101,7 +101,7 @@ pub(super) fn without_snapshots<'n>(
         remove_record(inventory.metadata(), name, &mut records);
         let database = inventory.snapshotters.get(&name.snapshotter).and_then(|one| one.database.as_ref());
         if let Some(database) = database {
-            let known = database.records().and_then(|rows| rows.by_key.get(&name.backend_key));
+            let known = database.records().and_then(|rows| rows.by_key.get(name.backend_key.as_str()));
             let parent = known.and_then(|row| Some(database.records()?.by_key.get(&row.parent)?.id));
             let edits = rows.entry(database.path.clone()).or_default();
             edits.delete_bucket(["v1", "snapshots", &name.backend_key]);
@@ -119,7 +119,7 @@ fn remove_record(metadata: &Metadata, name: &SnapshotName, edits: &mut Edits) {
     let bucket = ["v1", &name.namespace, "snapshots", &name.snapshotter];
     edits.delete_bucket(bucket.into_iter().chain([key.as_str()]));
     let records = metadata.namespaces.get(&name.namespace).and_then(|ns| ns.snapshots.get(&name.snapshotter));
-    let parent = records.and_then(|records| records.get_key_value(&records.get(key)?.parent));
+    let parent = records.and_then(|records| records.get_key_value(&records.get(key.as_str())?.parent));
     if let Some((parent, _)) = parent {
         edits.delete(bucket.into_iter().chain([parent.as_str(), "children"]), key);
     }
@@ -177,12 +177,12 @@ pub(super) fn take(run: &mut Run<'_>, path: &Path) -> io::Result<Option<OsString
 
 /// The first of `blobs` that is not here or does not hash to its name.
 pub(super) fn first_wrong<'d>(root: &Folder, blobs: &'d [Digest]) -> io::Result<Option<&'d Digest>> {
-    let queue: Vec<(Digest, u64)> = blobs.iter().map(|digest| (digest.clone(), 0)).collect();
+    let queue: Vec<&Digest> = blobs.iter().collect();
     let mut hashed = rehash(root, &queue, 0, &Unobserved, &Interrupt::default());
     for digest in blobs {
         match hashed.remove(digest) {
-            Some(Ok(Some((actual, _)))) if actual == *digest => {}
-            Some(Err(error)) if !is_absence(&error) => return Err(error),
+            Some(Rehash::Right { .. }) => {}
+            Some(Rehash::Failed(error)) if !is_absence(&error) => return Err(error),
             _ => return Ok(Some(digest)),
         }
     }

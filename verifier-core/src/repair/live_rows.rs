@@ -170,7 +170,7 @@ impl<'a> LiveRows<'a> {
         let records = namespaces.get(&name.namespace).and_then(|ns| ns.snapshots.get(&name.snapshotter));
         let Some(records) = records else { return Vec::new() };
         let children = records.get(key).map(|record| &record.children).into_iter().flatten();
-        children.filter(|child| !records.contains_key(*child)).cloned().collect()
+        children.filter(|child| !records.contains_key(child.as_str())).map(ToString::to_string).collect()
     }
 
     fn remove_names(&self, held: &mut Held<'_>) -> Result<(), LiveError> {
@@ -186,7 +186,7 @@ impl<'a> LiveRows<'a> {
             let snapshots: Vec<(String, String)> = records
                 .snapshots
                 .iter()
-                .flat_map(|(snapshotter, of)| of.keys().map(|key| (snapshotter.clone(), key.clone())))
+                .flat_map(|(snapshotter, of)| of.keys().map(|key| (snapshotter.clone(), key.to_string())))
                 .collect();
             held.remove_names(namespace, &names, &digests, &snapshots)?;
         }

@@ -83,7 +83,7 @@ pub(super) fn read_database<V: Visitor, T>(
     root: &Folder,
     path: &Path,
     schema: Schema,
-    begin: fn() -> V,
+    begin: impl Fn() -> V,
     finish: fn(V) -> T,
 ) -> DatabaseFacts<T> {
     let modified = root.stat(path).ok().map(|stat| stat.mtime);
@@ -97,7 +97,7 @@ pub(super) fn read_database<V: Visitor, T>(
 fn read_pages<V: Visitor, T>(
     source: &dyn ReadAt,
     schema: Schema,
-    begin: fn() -> V,
+    begin: impl Fn() -> V,
     finish: fn(V) -> T,
 ) -> (DatabaseState<T>, Option<StrayRecords>) {
     let look = |database: &Database<'_>| (DatabaseView::of(database, schema, begin()), database.meta().txid);

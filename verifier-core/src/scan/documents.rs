@@ -7,8 +7,9 @@ use crate::content::BlobFile;
 use crate::digest::{ChainId, DiffId, Digest, Hasher, chain_ids};
 use crate::finding::{Role, Unparsable};
 use crate::io::{FileKind, Folder, NotRegular, ReadAt, errno, read_full_at};
-use crate::metadata::Metadata;
+use crate::metadata::{Metadata, pack};
 use crate::oci::{Config, Descriptor, Document, DocumentKind, is_image_config, is_layer, parse};
+use crate::texts::Texts;
 
 /// Registries refuse manifests above 4 MiB; a larger document is no image's.
 const DOCUMENT_LIMIT_BYTES: u64 = 16 << 20;
@@ -85,18 +86,21 @@ pub struct Documents {
     pub chains: BTreeMap<ChainId, LayerOfChain>,
     /// Manifests whose layers containerd unpacks, with the stack that each ends in.
     pub tops: BTreeMap<Digest, ChainId>,
-    /// The places of a layer's blob in those stacks, sorted.
-    pub places: BTreeMap<Digest, Vec<ChainId>>,
 }
 
 impl Documents {
     /// Reads all documents that the images of `metadata` lead to; `stop` is asked between two of them.
-    pub fn read(root: &Folder, metadata: &Metadata, stop: &dyn Fn() -> bool) -> Documents {
+    pub(super) fn read(
+        root: &Folder,
+        metadata: &Metadata,
+        texts: &Texts,
+        stop: &dyn Fn() -> bool,
+    ) -> Documents {
         let mut documents = Documents::default();
         let mut queue = VecDeque::new();
         for image in metadata.namespaces.values().flat_map(|namespace| namespace.images.values()) {
             if let Some(digest) = &image.target.digest {
-                queue.push_back((digest.clone(), image.target.media_type.clone(), 0));
+                queue.push_back((digest.clone(), texts.get(&image.target.media_type), 0));
             }
         }
         while let Some((digest, media_type, level)) = queue.pop_front() {
@@ -107,7 +111,7 @@ impl Documents {
             documents.note_role(&digest, role_of(kind, &media_type));
             let Some(kind) = kind.filter(|_| !documents.facts.contains_key(&digest)) else { continue };
             let state = if level < LEVEL_LIMIT {
-                read_document(root, &digest, kind)
+                read_document(root, &digest, kind, texts)
             } else {
                 DocumentState::Unparsable(Unparsable::TooManyLevels { limit: LEVEL_LIMIT })
             };
@@ -119,6 +123,7 @@ impl Documents {
             documents.facts.insert(digest, fact);
         }
         documents.find_chains();
+        documents.pack();
         documents
     }
 
@@ -143,6 +148,18 @@ impl Documents {
         std::iter::successors(Some(top), |chain_id| self.chains.get(*chain_id)?.parent.as_ref())
     }
 
+    /// The places of each layer's blob in those stacks.
+    #[must_use]
+    pub fn places(&self) -> BTreeMap<&Digest, Vec<&ChainId>> {
+        let mut places: BTreeMap<&Digest, Vec<&ChainId>> = BTreeMap::new();
+        for (chain_id, layer) in &self.chains {
+            for blob in &layer.blobs {
+                places.entry(&blob.digest).or_default().push(chain_id);
+            }
+        }
+        places
+    }
+
     /// The config of `manifest`, where both could be read.
     #[must_use]
     pub fn config(&self, manifest: &Digest) -> Option<&Config> {
@@ -151,6 +168,14 @@ impl Documents {
             Document::Config(config) => Some(config),
             _ => None,
         }
+    }
+
+    /// They were filled in no order.
+    fn pack(&mut self) {
+        pack(&mut self.facts);
+        pack(&mut self.roles);
+        pack(&mut self.parents);
+        pack(&mut self.chains);
     }
 
     /// A blob may be named in several ways; the one that leads on counts.
@@ -162,7 +187,6 @@ impl Documents {
     fn find_chains(&mut self) {
         let mut chains: BTreeMap<ChainId, LayerOfChain> = BTreeMap::new();
         let mut tops = BTreeMap::new();
-        let mut places: BTreeMap<Digest, Vec<ChainId>> = BTreeMap::new();
         for (digest, fact) in &self.facts {
             let Some(Document::Manifest(manifest)) = fact.document() else { continue };
             let Some(config) = self.config(digest) else { continue };
@@ -186,14 +210,13 @@ impl Documents {
                     entry.blobs.reserve_exact(1);
                     entry.blobs.push(layer.clone());
                 }
-                insert(places.entry(layer.digest.clone()).or_default(), &chain_id);
                 parent = Some(chain_id);
             }
             if let Some(top) = parent {
                 tops.insert(digest.clone(), top);
             }
         }
-        (self.chains, self.tops, self.places) = (chains, tops, places);
+        (self.chains, self.tops) = (chains, tops);
     }
 }
 
@@ -226,7 +249,7 @@ pub(crate) fn children(document: &Document) -> Vec<&Descriptor> {
     }
 }
 
-fn read_document(root: &Folder, digest: &Digest, kind: DocumentKind) -> DocumentState {
+fn read_document(root: &Folder, digest: &Digest, kind: DocumentKind, texts: &Texts) -> DocumentState {
     let bytes = match read_bytes(root, digest) {
         Ok(bytes) => bytes,
         Err(state) => return state,
@@ -235,7 +258,10 @@ fn read_document(root: &Folder, digest: &Digest, kind: DocumentKind) -> Document
         hasher.update(&bytes);
         hasher.finish()
     });
-    let parsed = parse(kind, &bytes);
+    let mut parsed = parse(kind, &bytes);
+    if let Ok(document) = &mut parsed {
+        document.shrink(texts);
+    }
     match (actual.filter(|actual| actual != digest), parsed) {
         (Some(actual), parsed) => DocumentState::WrongDigest {
             actual,

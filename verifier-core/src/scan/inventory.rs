@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::databases::{DatabaseFacts, DatabaseState, read_database};
 use super::documents::Documents;
@@ -15,6 +16,7 @@ use crate::io::{FileKind, Folder, Time};
 use crate::metadata::{Metadata, MetadataVisitor, Schema, Snapshots, SnapshotterVisitor, Timestamp};
 use crate::report::Mode;
 use crate::store::Store;
+use crate::texts::Texts;
 
 /// containerd's own database, below the root.
 pub(crate) const META_DB: &str = "io.containerd.metadata.v1.bolt/meta.db";
@@ -128,16 +130,17 @@ pub fn scan(store: &Store, interrupt: &Interrupt) -> Inventory {
     // was there to be seen; what the order cannot exclude is looked at again (verify::confirm).
     let blobs = list_blobs(root);
     let ingests = list_ingests(root, &mut unreadable);
+    let texts = Rc::new(Texts::default());
     let meta_db = read_database(
         root,
         Path::new(META_DB),
         Schema::Containerd,
-        MetadataVisitor::default,
+        || MetadataVisitor::sharing(Rc::clone(&texts)),
         MetadataVisitor::finish,
     );
-    let snapshotters = list_snapshotters(root, &mut unreadable);
+    let snapshotters = list_snapshotters(root, &texts, &mut unreadable);
     let documents = match meta_db.records() {
-        Some(metadata) => Documents::read(root, metadata, &|| interrupt.is_raised()),
+        Some(metadata) => Documents::read(root, metadata, &texts, &|| interrupt.is_raised()),
         None => Documents::default(),
     };
     let interrupted = interrupt.is_raised();
@@ -146,6 +149,7 @@ pub fn scan(store: &Store, interrupt: &Interrupt) -> Inventory {
 
 fn list_snapshotters(
     root: &Folder,
+    texts: &Rc<Texts>,
     unreadable: &mut Vec<(PathBuf, io::Error)>,
 ) -> BTreeMap<String, Snapshotter> {
     let mut names = Vec::new();
@@ -162,7 +166,7 @@ fn list_snapshotters(
         let path = snapshotter_path(&name);
         match root.stat(&path) {
             Ok(stat) if stat.kind == FileKind::Folder => {
-                snapshotters.insert(name, read_snapshotter(root, path, unreadable));
+                snapshotters.insert(name, read_snapshotter(root, path, texts, unreadable));
             }
             Ok(_) => {}
             Err(error) => unreadable.push((path, error)),
@@ -171,7 +175,12 @@ fn list_snapshotters(
     snapshotters
 }
 
-fn read_snapshotter(root: &Folder, path: PathBuf, unreadable: &mut Vec<(PathBuf, io::Error)>) -> Snapshotter {
+fn read_snapshotter(
+    root: &Folder,
+    path: PathBuf,
+    texts: &Rc<Texts>,
+    unreadable: &mut Vec<(PathBuf, io::Error)>,
+) -> Snapshotter {
     let mut holders = Vec::new();
     let mut has_snapshots = false;
     for name in ["snapshots", "active", "view"] {
@@ -186,7 +195,7 @@ fn read_snapshotter(root: &Folder, path: PathBuf, unreadable: &mut Vec<(PathBuf,
         root,
         &path.join("metadata.db"),
         Schema::Snapshotter,
-        SnapshotterVisitor::default,
+        || SnapshotterVisitor::sharing(Rc::clone(texts)),
         SnapshotterVisitor::finish,
     );
     let none = matches!(database.state, DatabaseState::Unusable(Unusable::Absent)) && !has_snapshots;

@@ -34,7 +34,7 @@ impl Item {
 pub(super) fn items(inventory: &Inventory, plan: &Plan, ledger: &Ledger) -> Vec<Item> {
     let snapshots = plan.snapshots.iter().filter(|task| !task.is_in_use()).map(of_snapshot);
     let blobs = plan.blobs.iter().map(|(digest, bytes)| {
-        let file = inventory.blobs.files.get(digest).map(|file| (file.stat.ino, file.stat.mtime));
+        let file = inventory.blobs.files.get(digest).map(|file| (file.ino, file.mtime));
         let witness = file.map(|(ino, time)| format!("{ino} {}.{:09}", time.seconds, time.nanoseconds));
         let subjects = vec![Subject::Blob { digest: digest.clone() }];
         Item {

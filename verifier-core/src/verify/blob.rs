@@ -1,11 +1,11 @@
 //! Committed content: each blob's record, file and bytes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 
 use super::candidate::{Examination, Witness, reason_for};
 use super::references::References;
-use super::rehash::Rehashed;
+use super::rehash::{Rehash, Rehashed};
 use crate::content::BlobFile;
 use crate::digest::{Algorithm, Digest};
 use crate::finding::{FindingKind, Subject, Unparsable};
@@ -20,31 +20,38 @@ pub(super) fn examine(
     inventory: &Inventory,
     references: &References<'_>,
     plan: &Plan,
-    rehashed: &Rehashed,
+    rehashed: &Rehashed<'_>,
     into: &mut Examination,
 ) {
-    let mut records: BTreeMap<&Digest, Vec<&BlobRecord>> = BTreeMap::new();
-    for namespace in inventory.metadata().namespaces.values() {
-        for (digest, record) in &namespace.blobs {
-            records.entry(digest).or_default().push(record);
-        }
-    }
     let expected: BTreeSet<&Digest> = expected(inventory);
-    let digests: BTreeSet<&Digest> = records.keys().copied().chain(inventory.blobs.files.keys()).collect();
-    for digest in digests.into_iter().filter(|digest| plan.scope.has_blob(digest)) {
-        let subject = Blob {
-            digest,
-            records: records.get(digest).map(Vec::as_slice).unwrap_or_default(),
-            file: inventory.blobs.files.get(digest),
-            held: expected.contains(digest),
-            inventory,
-            references,
-        };
-        subject.examine(plan.depth, rehashed, into);
+    for (digest, records, file) in each(inventory) {
+        if plan.scope.has_blob(digest) {
+            let held = expected.contains(digest);
+            let blob = Blob { digest, records: &records, file, held, inventory, references };
+            blob.examine(plan.depth, rehashed, into);
+        }
     }
     if plan.scope.is_everything() {
         examine_foreign(inventory, into);
     }
+}
+
+/// Every blob that has a record or a file, in the digests' order, with the records of all namespaces.
+fn each(inventory: &Inventory) -> impl Iterator<Item = (&Digest, Vec<&BlobRecord>, Option<&BlobFile>)> {
+    let namespaces = inventory.metadata().namespaces.values();
+    let mut records: Vec<(&Digest, &BlobRecord)> =
+        namespaces.flat_map(|namespace| &namespace.blobs).collect();
+    records.sort_by_key(|(digest, _)| *digest);
+    let mut records = records.into_iter().peekable();
+    let mut files = inventory.blobs.files.iter().peekable();
+    std::iter::from_fn(move || {
+        let of_record = records.peek().map(|(digest, _)| *digest);
+        let of_file = files.peek().map(|(digest, _)| *digest);
+        let digest = of_record.into_iter().chain(of_file).min()?;
+        let own = std::iter::from_fn(|| records.next_if(|(other, _)| *other == digest));
+        let own = own.map(|(_, record)| record).collect();
+        Some((digest, own, files.next_if(|(other, _)| *other == digest).map(|(_, file)| file)))
+    })
 }
 
 /// Blobs that a lease or an ingest names: the collector keeps them without a record.
@@ -78,11 +85,11 @@ struct Blob<'a> {
 }
 
 impl Blob<'_> {
-    fn examine(&self, depth: Depth, rehashed: &Rehashed, into: &mut Examination) {
+    fn examine(&self, depth: Depth, rehashed: &Rehashed<'_>, into: &mut Examination) {
         let Some(file) = self.file else { return self.examine_absence(into) };
-        if file.stat.kind != FileKind::File {
+        if file.kind != FileKind::File {
             let role = self.role();
-            return self.find(FindingKind::BlobNotRegular { role, found: file.stat.kind }, into);
+            return self.find(FindingKind::BlobNotRegular { role, found: file.kind }, into);
         }
         if self.records.is_empty() && !self.can_judge_records() {
             // The record may have been on a page that is lost.
@@ -98,7 +105,7 @@ impl Blob<'_> {
             Seen::Error(error) => self.examine_error(&error, into),
             Seen::Stopped => self.skip(Reason::Interrupted, into),
             Seen::Nothing => {
-                self.examine_size(file.stat.size_bytes, into);
+                self.examine_size(file.size_bytes, into);
                 if depth == Depth::Quick {
                     into.coverage.blobs.checked += 1;
                 } else if matches!(self.digest.algorithm(), Algorithm::Other(_)) {
@@ -170,19 +177,22 @@ impl Blob<'_> {
         }
     }
 
-    fn bytes_seen(&self, rehashed: &Rehashed) -> Seen {
+    fn bytes_seen(&self, rehashed: &Rehashed<'_>) -> Seen {
         let document = self.inventory.documents.facts.get(self.digest).map(|fact| &fact.state);
         // An error that did not come again stands all the same: what the document names was not looked at.
         if let Some(DocumentState::Unreadable(error)) = document {
             return Seen::Error(copy(error));
         }
         match rehashed.get(self.digest) {
-            Some(Ok(Some((actual, size_bytes)))) => return Seen::Digest(actual.clone(), *size_bytes),
-            Some(Ok(None)) => return Seen::Stopped,
-            Some(Err(error)) => return Seen::Error(copy(error)),
+            Some(Rehash::Right { size_bytes }) => return Seen::Digest(self.digest.clone(), *size_bytes),
+            Some(Rehash::Wrong { actual, size_bytes }) => {
+                return Seen::Digest(actual.as_ref().clone(), *size_bytes);
+            }
+            Some(Rehash::Stopped) => return Seen::Stopped,
+            Some(Rehash::Failed(error)) => return Seen::Error(copy(error)),
             None => {}
         }
-        let size_bytes = self.file.map_or(0, |file| file.stat.size_bytes);
+        let size_bytes = self.file.map_or(0, |file| file.size_bytes);
         let computable = !matches!(self.digest.algorithm(), Algorithm::Other(_));
         match document {
             Some(DocumentState::Parsed(_) | DocumentState::Unparsable(Unparsable::Json { .. }))
@@ -221,7 +231,7 @@ impl Blob<'_> {
 
     fn find(&self, kind: FindingKind, into: &mut Examination) {
         let witness = match self.file {
-            Some(file) if self.records.is_empty() => Witness::File(file.stat.ino, file.stat.mtime),
+            Some(file) if self.records.is_empty() => Witness::File(file.ino, file.mtime),
             _ => Witness::Records(self.records.iter().map(|record| record.created).collect()),
         };
         into.find_with(witness, kind, self.subject(), self.references.of_blob(self.digest));

@@ -1,16 +1,17 @@
 //! From image records to what they are made of.
 
-use std::collections::BTreeSet;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::candidate::{Examination, Witness};
 use super::references::References;
-use crate::digest::Digest;
+use crate::digest::{ChainId, Digest};
 use crate::finding::{FindingKind, Role, Subject};
 use crate::metadata::Namespace;
 use crate::oci::{Document, DocumentKind, Manifest, is_image_config};
 use crate::plan::Scope;
 use crate::report::Reason;
-use crate::scan::{DocumentState, Inventory, children};
+use crate::scan::{DocumentState, Documents, Inventory, children};
 
 /// Judges image records, and the documents they lead to.
 pub(super) fn examine(
@@ -32,6 +33,7 @@ fn examine_records(
     scope: &Scope,
     into: &mut Examination,
 ) {
+    let unpacked = Unpacked { documents: &inventory.documents, places: OnceCell::new() };
     for (namespace, records) in &inventory.metadata().namespaces {
         for (name, image) in &records.images {
             let Some(target) = image.target.digest.as_ref().filter(|_| scope.has_image(namespace, name))
@@ -39,7 +41,7 @@ fn examine_records(
                 continue;
             };
             if records.blobs.contains_key(target) {
-                examine_manifests(inventory, records, target, references, into);
+                examine_manifests(&unpacked, records, target, references, into);
             } else {
                 let kind = FindingKind::ImageTargetMissing { target: target.clone() };
                 let subject = Subject::Image { namespace: namespace.clone(), name: name.clone() };
@@ -73,7 +75,7 @@ fn examine_documents(
 
 /// Walks down from `target` to manifests whose records are here, and looks for what they name.
 fn examine_manifests(
-    inventory: &Inventory,
+    unpacked: &Unpacked<'_>,
     records: &Namespace,
     target: &Digest,
     references: &References<'_>,
@@ -84,12 +86,12 @@ fn examine_manifests(
     while let Some(digest) = queue.pop() {
         // A document with other bytes than it should have is a finding already; what it names may be anything.
         let Some(DocumentState::Parsed(document)) =
-            inventory.documents.facts.get(digest).map(|fact| &fact.state)
+            unpacked.documents.facts.get(digest).map(|fact| &fact.state)
         else {
             continue;
         };
         if let Document::Manifest(manifest) = document {
-            examine_manifest(inventory, records, digest, manifest, references, into);
+            examine_manifest(unpacked, records, digest, manifest, references, into);
         } else {
             // A child without a record was never pulled: another platform's.
             let here = children(document).into_iter().map(|child| &child.digest);
@@ -99,7 +101,7 @@ fn examine_manifests(
 }
 
 fn examine_manifest(
-    inventory: &Inventory,
+    unpacked: &Unpacked<'_>,
     records: &Namespace,
     digest: &Digest,
     manifest: &Manifest,
@@ -123,7 +125,7 @@ fn examine_manifest(
     }
     for layer in manifest.layers.iter().filter(|layer| !records.blobs.contains_key(&layer.digest)) {
         let subject = Subject::Blob { digest: layer.digest.clone() };
-        if is_unpacked(inventory, records, &layer.digest) {
+        if unpacked.has(records, &layer.digest) {
             into.leave_out(subject, Reason::LayerDiscarded);
         } else if has_layers {
             into.leave_out(subject, Reason::LayerNotPulled);
@@ -131,10 +133,17 @@ fn examine_manifest(
     }
 }
 
-/// Whether a snapshot of this namespace holds the layer.
-fn is_unpacked(inventory: &Inventory, records: &Namespace, layer: &Digest) -> bool {
-    let places = inventory.documents.places.get(layer).into_iter().flatten();
-    places
-        .map(ToString::to_string)
-        .any(|key| records.snapshots.values().any(|snapshots| snapshots.contains_key(&key)))
+/// Which layers have a snapshot. Most nodes keep their layers' blobs, and never ask.
+struct Unpacked<'a> {
+    documents: &'a Documents,
+    places: OnceCell<BTreeMap<&'a Digest, Vec<&'a ChainId>>>,
+}
+
+impl Unpacked<'_> {
+    /// Whether a snapshot of this namespace holds the layer.
+    fn has(&self, records: &Namespace, layer: &Digest) -> bool {
+        let places = self.places.get_or_init(|| self.documents.places());
+        let mut keys = places.get(layer).into_iter().flatten().map(ToString::to_string);
+        keys.any(|key| records.snapshots.values().any(|snapshots| snapshots.contains_key(key.as_str())))
+    }
 }

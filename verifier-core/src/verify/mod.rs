@@ -23,7 +23,7 @@ use crate::scan::Inventory;
 use crate::store::Store;
 
 pub(crate) use candidate::Examination;
-pub(crate) use rehash::rehash;
+pub(crate) use rehash::{Rehash, rehash};
 
 /// Carries out `plan`.
 pub(crate) fn examine(
@@ -41,7 +41,7 @@ pub(crate) fn examine(
     let eye = snapshot::Eye { root, threads, max_differences, rootless, observer, interrupt };
     let looked = eye.look_at(plan);
     let mut rehashed = snapshot::digests(plan, &looked);
-    let blobs = plan.blobs_left(rehashed.keys());
+    let blobs = plan.blobs_left(|digest| rehashed.contains_key(digest));
     rehashed.extend(rehash::rehash(root, &blobs, threads, observer, interrupt));
     let references = references::References::new(inventory);
     metadata::examine(inventory, &mut examination);

@@ -7,18 +7,21 @@ use crate::finding::{BlastRadius, Named, Role};
 use crate::metadata::{Metadata, UNCOMPRESSED};
 use crate::scan::{Documents, Inventory};
 
+/// Namespace and name, or snapshotter and key.
+type Pair<'a> = (&'a str, &'a str);
+
 /// The ways from blobs and snapshots up to images and containers.
 pub(crate) struct References<'a> {
     metadata: &'a Metadata,
     documents: &'a Documents,
     /// The images that point at a digest.
-    targets: BTreeMap<&'a Digest, BTreeSet<Named>>,
+    targets: BTreeMap<&'a Digest, BTreeSet<Pair<'a>>>,
     /// The containers made from an image, by its name.
-    made_from: BTreeMap<Named, BTreeSet<Named>>,
+    made_from: BTreeMap<Pair<'a>, BTreeSet<Pair<'a>>>,
     /// The containers whose root file system stands on a snapshot, by snapshotter and backend key.
-    standing_on: BTreeMap<(&'a str, &'a str), BTreeSet<Named>>,
-    /// Images by the ChainID of any layer of theirs.
-    chains: BTreeMap<&'a Digest, BTreeSet<&'a Digest>>,
+    standing_on: BTreeMap<Pair<'a>, BTreeSet<Pair<'a>>>,
+    /// Manifests by the ChainID of any layer of theirs.
+    chains: BTreeMap<&'a Digest, Vec<&'a Digest>>,
 }
 
 impl<'a> References<'a> {
@@ -42,7 +45,7 @@ impl<'a> References<'a> {
         for (namespace, records) in &self.metadata.namespaces {
             for (name, image) in &records.images {
                 if let Some(digest) = &image.target.digest {
-                    self.targets.entry(digest).or_default().insert(named(namespace, name));
+                    self.targets.entry(digest).or_default().insert((namespace, name));
                 }
             }
         }
@@ -51,17 +54,17 @@ impl<'a> References<'a> {
     fn note_containers(&mut self) {
         for (namespace, records) in &self.metadata.namespaces {
             for (id, container) in &records.containers {
-                let container_name = named(namespace, id);
-                let image = named(namespace, &container.image);
-                self.made_from.entry(image).or_default().insert(container_name.clone());
+                let container_name = (namespace.as_str(), id.as_str());
+                let image = (namespace.as_str(), container.image.as_str());
+                self.made_from.entry(image).or_default().insert(container_name);
                 let Some(snapshots) = records.snapshots.get(&container.snapshotter) else { continue };
-                let mut key = &container.snapshot_key;
+                let mut key = container.snapshot_key.as_str();
                 // A damaged database may hold a loop of parents.
                 for _ in 0..=snapshots.len() {
                     let Some(snapshot) = snapshots.get(key) else { break };
                     let at = (container.snapshotter.as_str(), snapshot.backend_key.as_str());
-                    self.standing_on.entry(at).or_default().insert(container_name.clone());
-                    key = &snapshot.parent;
+                    self.standing_on.entry(at).or_default().insert(container_name);
+                    key = snapshot.parent.as_str();
                 }
             }
         }
@@ -71,10 +74,12 @@ impl<'a> References<'a> {
         for (manifest, top) in &self.documents.tops {
             let mut chain_id = Some(top);
             while let Some(id) = chain_id {
-                // A stack is finite: each ChainID hashes the one below it.
-                if !self.chains.entry(&id.0).or_default().insert(manifest) {
-                    break;
+                // It ends: each ChainID hashes the one below it.
+                let manifests = self.chains.entry(&id.0).or_default();
+                if manifests.is_empty() {
+                    manifests.reserve_exact(1);
                 }
+                manifests.push(manifest);
                 chain_id = self.documents.chains.get(id).and_then(|layer| layer.parent.as_ref());
             }
         }
@@ -93,7 +98,8 @@ impl<'a> References<'a> {
         let mut seen = BTreeSet::from([digest]);
         let mut queue = vec![digest];
         while let Some(digest) = queue.pop() {
-            blast.images.extend(self.targets.get(digest).into_iter().flatten().cloned());
+            let images = self.targets.get(digest).into_iter().flatten();
+            blast.images.extend(images.map(|(namespace, name)| named(namespace, name)));
             let parents = self.documents.parents.get(digest).into_iter().flatten();
             queue.extend(parents.filter(|parent| seen.insert(parent)));
         }
@@ -123,7 +129,7 @@ impl<'a> References<'a> {
             blast.images.extend(images.into_iter().filter(|image| image.namespace == namespace));
         }
         let standing = self.standing_on.get(&(snapshotter, backend_key)).into_iter().flatten();
-        blast.containers.extend(standing.cloned());
+        blast.containers.extend(standing.map(|(namespace, name)| named(namespace, name)));
         blast
     }
 
@@ -142,7 +148,9 @@ impl<'a> References<'a> {
     fn with_containers(&self, mut blast: BlastRadius) -> BlastRadius {
         for image in &blast.images {
             blast.namespaces.insert(image.namespace.clone());
-            blast.containers.extend(self.made_from.get(image).into_iter().flatten().cloned());
+            let made = self.made_from.get(&(image.namespace.as_str(), image.name.as_str()));
+            let made = made.into_iter().flatten();
+            blast.containers.extend(made.map(|(namespace, name)| named(namespace, name)));
         }
         blast
     }

@@ -12,16 +12,40 @@ use crate::event::{Event, Interrupt, Observer};
 use crate::io::{File, Folder};
 
 /// What came of rehashing each blob; one that the run was stopped before is not in it.
-pub(crate) type Rehashed = BTreeMap<Digest, Hashed>;
+pub(crate) type Rehashed<'a> = BTreeMap<&'a Digest, Rehash>;
+
+/// What came of rehashing a blob. Almost all are right: that must not take the memory of a digest.
+#[derive(Debug)]
+pub(crate) enum Rehash {
+    /// So many bytes, which hash to its name.
+    Right { size_bytes: u64 },
+    /// So many bytes, which hash to something else.
+    Wrong { actual: Box<Digest>, size_bytes: u64 },
+    /// The run was stopped before its end.
+    Stopped,
+    /// It could not be read.
+    Failed(io::Error),
+}
+
+impl Rehash {
+    /// The bytes of `digest` hash to `actual`.
+    pub(crate) fn new(digest: &Digest, actual: Digest, size_bytes: u64) -> Self {
+        if actual == *digest {
+            Rehash::Right { size_bytes }
+        } else {
+            Rehash::Wrong { actual: Box::new(actual), size_bytes }
+        }
+    }
+}
 
 /// Rehashes `blobs` below `root`, in the order they are given in, on `threads` threads (0: one for each processor).
-pub(crate) fn rehash(
+pub(crate) fn rehash<'a>(
     root: &Folder,
-    blobs: &[(Digest, u64)],
+    blobs: &[&'a Digest],
     threads: usize,
     observer: &dyn Observer,
     interrupt: &Interrupt,
-) -> Rehashed {
+) -> Rehashed<'a> {
     let queue = Queue { root, blobs, next: AtomicUsize::new(0), done: Mutex::default(), observer, interrupt };
     // Two blobs make one worker's load.
     let workers = worker_count(threads).min(blobs.len().div_ceil(2));
@@ -34,18 +58,18 @@ pub(crate) fn rehash(
     queue.done.into_inner().unwrap_or_default()
 }
 
-struct Queue<'a> {
-    root: &'a Folder,
-    blobs: &'a [(Digest, u64)],
+struct Queue<'q, 'a> {
+    root: &'q Folder,
+    blobs: &'q [&'a Digest],
     next: AtomicUsize,
-    done: Mutex<Rehashed>,
-    observer: &'a dyn Observer,
-    interrupt: &'a Interrupt,
+    done: Mutex<Rehashed<'a>>,
+    observer: &'q dyn Observer,
+    interrupt: &'q Interrupt,
 }
 
-struct Worker<'a>(&'a Queue<'a>);
+struct Worker<'q, 'a>(&'q Queue<'q, 'a>);
 
-impl<'a> Feed for Worker<'a> {
+impl<'a> Feed for Worker<'_, 'a> {
     type Job = &'a Digest;
     type Source = File;
 
@@ -54,7 +78,7 @@ impl<'a> Feed for Worker<'a> {
             if self.0.interrupt.is_raised() {
                 return None;
             }
-            let (digest, _) = self.0.blobs.get(self.0.next.fetch_add(1, Ordering::Relaxed))?;
+            let digest = *self.0.blobs.get(self.0.next.fetch_add(1, Ordering::Relaxed))?;
             match self.open(digest) {
                 Ok(message) => return Some(message),
                 Err(error) => self.done(digest, Err(error)),
@@ -63,13 +87,13 @@ impl<'a> Feed for Worker<'a> {
     }
 
     fn done(&mut self, digest: &'a Digest, hashed: Hashed) {
-        // Almost all are right: then the name that is there already will do.
-        let hashed = match hashed {
-            Ok(Some((actual, bytes))) if actual == *digest => Ok(Some((digest.clone(), bytes))),
-            other => other,
+        let rehash = match hashed {
+            Ok(Some((actual, size_bytes))) => Rehash::new(digest, actual, size_bytes),
+            Ok(None) => Rehash::Stopped,
+            Err(error) => Rehash::Failed(error),
         };
         if let Ok(mut done) = self.0.done.lock() {
-            done.insert(digest.clone(), hashed);
+            done.insert(digest, rehash);
         }
     }
 
@@ -79,7 +103,7 @@ impl<'a> Feed for Worker<'a> {
     }
 }
 
-impl<'a> Worker<'a> {
+impl<'a> Worker<'_, 'a> {
     fn open(&self, digest: &'a Digest) -> io::Result<Message<&'a Digest, File>> {
         let hasher = Hasher::new(digest.algorithm()).ok_or(io::ErrorKind::Unsupported)?;
         let source = self.0.root.file(BlobFile::path(digest))?;

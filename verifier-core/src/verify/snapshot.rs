@@ -4,7 +4,7 @@ use std::io;
 
 use super::candidate::{Examination, Witness, reason_for};
 use super::references::References;
-use super::rehash::Rehashed;
+use super::rehash::{Rehash, Rehashed};
 use super::tree::{
     CompareOptions, Flavour, LayerBlob, LayerComparison, LayerError, StoppedEarly, TreeReport, compare_layer,
 };
@@ -13,9 +13,9 @@ use crate::content::BlobFile;
 use crate::digest::Digest;
 use crate::event::{Event, Interrupt, Observer};
 use crate::finding::{BlastRadius, FindingKind, Subject, TreeDamage};
-use crate::io::{FileKind, Folder, errno, is_media_error};
+use crate::io::{Folder, errno, is_media_error};
 use crate::metadata::Kind;
-use crate::plan::{LayerSource, Plan, Scope, SnapshotTask};
+use crate::plan::{LayerSource, LowersIn, Plan, Scope, SnapshotTask};
 use crate::report::{Depth, Reason};
 use crate::scan::{Inventory, snapshotter_path};
 use crate::snapshot::{Driver, TreeUsage};
@@ -64,15 +64,10 @@ impl Eye<'_> {
     }
 
     fn look(&self, task: &SnapshotTask) -> Looked {
-        match self.root.stat(&task.tree) {
-            Ok(stat) if stat.kind == FileKind::Folder => {}
-            Ok(_) => return Looked::NoFolder,
-            // Something else on the way: a file, a link.
-            Err(error) if is_absent(&error) => return Looked::NoFolder,
-            Err(error) => return Looked::Unreadable(error),
-        }
         let tree = match self.root.folder(&task.tree) {
             Ok(tree) => tree,
+            // Something else there, or on the way: a file, a link.
+            Err(error) if is_absent(&error) => return Looked::NoFolder,
             Err(error) => return Looked::Unreadable(error),
         };
         if task.kind != Kind::Committed {
@@ -88,7 +83,8 @@ impl Eye<'_> {
 
     fn usage(&self, task: &SnapshotTask, tree: &Folder) -> io::Result<TreeUsage> {
         // btrfs records what a layer changed; the others, what the whole tree occupies.
-        let nearest = task.lowers.iter().flatten().next().filter(|_| task.flavour == Flavour::Clone);
+        let nearest = task.lowers.as_ref().and_then(|lowers| lowers.paths().next());
+        let nearest = nearest.filter(|_| task.flavour == Flavour::Clone);
         let below = nearest.map(|path| self.root.folder(path)).transpose()?;
         crate::snapshot::usage(tree, below.as_ref(), task.committed)
     }
@@ -109,10 +105,9 @@ impl Eye<'_> {
                 algorithm: layer.digest.algorithm().clone(),
             })
             .collect();
-        let lowers: Vec<Folder> =
-            task.lowers.iter().flatten().map_while(|path| self.root.folder(path).ok()).collect();
+        let lowers = LowersIn { root: self.root, lowers: task.lowers.as_ref() };
         let mut options = CompareOptions::default().max_differences(self.max_differences);
-        if task.lowers.as_ref().is_none_or(|paths| paths.len() != lowers.len()) {
+        if task.lowers.is_none() {
             options = options.lowers_incomplete();
         }
         if self.rootless {
@@ -144,7 +139,7 @@ fn is_absent(error: &io::Error) -> bool {
 }
 
 /// The digests of the blobs that were read to be compared: they need not be rehashed.
-pub(super) fn digests(plan: &Plan, looked: &[Looked]) -> Rehashed {
+pub(super) fn digests<'a>(plan: &'a Plan, looked: &[Looked]) -> Rehashed<'a> {
     let mut digests = Rehashed::new();
     for (task, looked) in plan.snapshots.iter().zip(looked) {
         let Looked::Seen { compared: Some(compared), .. } = looked else { continue };
@@ -158,7 +153,7 @@ pub(super) fn digests(plan: &Plan, looked: &[Looked]) -> Rehashed {
             Err(_) => continue,
         };
         if let (Some(layer), Some(actual)) = (task.layers.get(at), blob_digest) {
-            digests.insert(layer.digest.clone(), Ok(Some((actual.clone(), blob_bytes))));
+            digests.insert(&layer.digest, Rehash::new(&layer.digest, actual.clone(), blob_bytes));
         }
     }
     digests
@@ -181,7 +176,7 @@ pub(super) fn examine(
     plan: &Plan,
     looked: &[Looked],
     references: &References<'_>,
-    rehashed: &Rehashed,
+    rehashed: &Rehashed<'_>,
     into: &mut Examination,
 ) {
     for (task, looked) in plan.snapshots.iter().zip(looked) {
@@ -193,7 +188,7 @@ pub(super) fn examine(
 struct Judge<'a> {
     task: &'a SnapshotTask,
     references: &'a References<'a>,
-    rehashed: &'a Rehashed,
+    rehashed: &'a Rehashed<'a>,
     into: &'a mut Examination,
 }
 
@@ -331,9 +326,8 @@ impl Judge<'_> {
     /// Whether all the layers that made it are here, and none is known to be damaged.
     fn is_healable(&self) -> bool {
         let intact = |layer: &LayerSource| match self.rehashed.get(&layer.digest) {
-            Some(Ok(Some((actual, _)))) => *actual == layer.digest,
-            Some(Err(_)) => false,
-            Some(Ok(None)) | None => true,
+            Some(Rehash::Wrong { .. } | Rehash::Failed(_)) => false,
+            Some(Rehash::Right { .. } | Rehash::Stopped) | None => true,
         };
         !self.task.layers.is_empty() && self.task.layers.iter().all(intact)
     }

@@ -136,7 +136,7 @@ pub fn compare_at(
     let lowers = if flavour.is_whole() { &[][..] } else { lowers.as_slice() };
     let tree = folder(&trees[at]);
     let options = CompareOptions::default();
-    let request = LayerComparison { layers: &blobs, tree: &tree, flavour, lowers, options };
+    let request = LayerComparison { layers: &blobs, tree: &tree, flavour, lowers: &lowers, options };
     compare_layer(&request, &Interrupt::default(), &|_| {})
 }
 

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use verifier_core::event::{Interrupt, Unobserved};
 use verifier_core::io::{Folder, Gate};
 use verifier_core::metadata::Kind;
-use verifier_core::plan::SnapshotTask;
+use verifier_core::plan::{Lowers, SnapshotTask};
 use verifier_core::repair::disk::{Disk, StepGate};
 use verifier_core::repair::restore::{RestoreError, RestoreOptions, Restored, restore};
 use verifier_core::repair::{Run, undo};
@@ -27,7 +27,7 @@ pub fn tasks(root: &Path) -> Vec<SnapshotTask> {
     let inventory = scan(&store, &Interrupt::default());
     let mut tasks = Plan::new(&inventory, &CheckOptions::default()).unwrap().snapshots;
     tasks.retain(|task| task.kind == Kind::Committed && !task.layers.is_empty());
-    tasks.sort_by_key(|task| task.lowers.as_ref().map_or(0, Vec::len));
+    tasks.sort_by_key(|task| task.lowers.as_ref().map_or(0, Lowers::height));
     tasks
 }
 

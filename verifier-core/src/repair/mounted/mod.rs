@@ -88,7 +88,7 @@ impl Mounted {
             // One that cannot be opened is for whoever restores it to say.
             let Ok(tree) = root.folder(&task.tree) else { continue };
             if let Err(used) = refuse_if_used(&tree) {
-                let snapshot = (task.snapshotter.clone(), task.backend_key.clone());
+                let snapshot = (task.snapshotter.to_string(), task.backend_key.to_string());
                 mounted.snapshots.insert(snapshot, used.to_string());
             }
         }

@@ -6,6 +6,7 @@ use super::{ActionKind, Draft, Planner, SnapshotName, Why};
 use crate::digest::{ChainId, Digest};
 use crate::finding::{Finding, FindingKind, Named, Subject};
 use crate::metadata::{Kind, SnapshotRecord, Snapshots};
+use crate::plan::Lowers;
 use crate::scan::snapshotter_path;
 use crate::snapshot::Driver;
 
@@ -28,7 +29,7 @@ impl Planner<'_> {
         let tasks = &self.checked.plan.snapshots;
         let task = tasks.iter().find(|task| task.snapshotter == *snapshotter && task.backend_key == *key);
         let write_bytes = task.and_then(|task| task.usage).map_or(0, |usage| usage.size_bytes);
-        let depth = task.and_then(|task| task.lowers.as_ref()).map_or(0, Vec::len);
+        let depth = task.and_then(|task| task.lowers.as_ref()).map_or(0, Lowers::height);
         let (snapshotter, backend_key) = (snapshotter.clone(), key.clone());
         let kind = ActionKind::Restore { depth, snapshotter, backend_key, id: *id };
         draft.act(finding, kind, write_bytes, 0);
@@ -67,8 +68,8 @@ impl Planner<'_> {
             Subject::Record { path, .. } => match path.as_slice() {
                 [_, namespace, bucket, snapshotter, key] if bucket == "snapshots" => {
                     let namespace = self.checked.inventory.metadata().namespaces.get(namespace)?;
-                    let record = namespace.snapshots.get(snapshotter)?.get(key)?;
-                    Some((snapshotter.clone(), record.backend_key.clone()))
+                    let record = namespace.snapshots.get(snapshotter)?.get(key.as_str())?;
+                    Some((snapshotter.clone(), record.backend_key.to_string()))
                 }
                 _ => None,
             },
@@ -232,7 +233,7 @@ fn children_of(
     records: &BTreeMap<&str, (&str, &str, &SnapshotRecord)>,
 ) -> BTreeSet<String> {
     let rows = rows.into_iter().flat_map(|rows| &rows.by_key).filter(|(_, row)| row.parent == parent);
-    let mut children: BTreeSet<String> = rows.map(|(key, _)| key.clone()).collect();
+    let mut children: BTreeSet<String> = rows.map(|(key, _)| key.to_string()).collect();
     if let Some((namespace, key, _)) = records.get(parent) {
         let on = records.iter().filter(|(_, (of, _, record))| of == namespace && record.parent == *key);
         children.extend(on.map(|(backend_key, _)| (*backend_key).to_owned()));

@@ -8,7 +8,7 @@ use crate::event::{Interrupt, Observer};
 use crate::io::{FileKind, Folder, ReadAt as _, Time, read_full_at};
 use crate::oci::{Document, DocumentKind, parse};
 use crate::scan::{Inventory, children};
-use crate::verify::rehash;
+use crate::verify::{Rehash, rehash};
 
 /// Registries refuse manifests above 4 MiB; a larger blob is no image's document.
 const DOCUMENT_LIMIT_BYTES: u64 = 16 << 20;
@@ -49,19 +49,16 @@ impl Found {
     ) -> Found {
         let mut found = Found::default();
         let files = &inventory.blobs.files;
-        let mut queue: Vec<(Digest, u64)> = files
-            .iter()
-            .filter(|(_, file)| file.stat.kind == FileKind::File)
-            .map(|(digest, file)| (digest.clone(), file.stat.size_bytes))
-            .collect();
-        queue.sort_by_key(|(_, size_bytes)| std::cmp::Reverse(*size_bytes));
+        let mut queue: Vec<_> = files.iter().filter(|(_, file)| file.kind == FileKind::File).collect();
+        queue.sort_by_key(|(_, file)| std::cmp::Reverse(file.size_bytes));
+        let queue: Vec<&Digest> = queue.into_iter().map(|(digest, _)| digest).collect();
         let mut hashed = rehash(root, &queue, threads, observer, interrupt);
         for (digest, file) in files {
             match hashed.remove(digest) {
-                Some(Ok(Some((actual, size_bytes)))) if actual == *digest => {
-                    found.blobs.insert(digest.clone(), FoundBlob { size_bytes, modified: file.stat.mtime });
+                Some(Rehash::Right { size_bytes }) => {
+                    found.blobs.insert(digest.clone(), FoundBlob { size_bytes, modified: file.mtime });
                 }
-                Some(Ok(Some(_))) => drop(found.wrong.insert(digest.clone())),
+                Some(Rehash::Wrong { .. }) => drop(found.wrong.insert(digest.clone())),
                 _ => drop(found.unknown.insert(digest.clone())),
             }
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::lost::{Lost, LostKind};
 use crate::bolt::Edits;
 use crate::metadata::{BackendSnapshot, Kind, Metadata, Namespace, SNAPSHOT_REFERENCE, Snapshots, encode};
+use crate::texts::Text;
 
 /// Rows that can be used: they say what they are, and so do all below them.
 pub(super) fn usable(rows: &Snapshots) -> BTreeSet<&str> {
@@ -66,7 +67,7 @@ pub(super) fn plan<'n>(
 fn rows_of<'r>(
     rows: &'r Snapshots,
     usable: &BTreeSet<&str>,
-) -> impl Iterator<Item = (&'r String, &'r BackendSnapshot)> {
+) -> impl Iterator<Item = (&'r Text, &'r BackendSnapshot)> {
     rows.by_key.iter().filter(|(key, _)| usable.contains(key.as_str()))
 }
 

@@ -24,7 +24,7 @@ fn row(id: u64, kind: Kind, parent: &str) -> BackendSnapshot {
 }
 
 fn rows(all: &[(&str, u64, Kind, &str)]) -> Snapshots {
-    let by_key = all.iter().map(|(key, id, kind, parent)| ((*key).to_owned(), row(*id, *kind, parent)));
+    let by_key = all.iter().map(|(key, id, kind, parent)| ((*key).into(), row(*id, *kind, parent)));
     Snapshots { by_key: by_key.collect(), ..Snapshots::default() }
 }
 

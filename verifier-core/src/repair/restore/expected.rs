@@ -1,8 +1,8 @@
 //! The attributes that a name must have.
 
-use crate::io::{FileKind, Folder, Time};
+use crate::io::{FileKind, Time};
 use crate::layer::tree::{Attribute, NodeId, Tree};
-use crate::verify::tree::{Lower, inherited};
+use crate::verify::tree::{Lower, LowerTrees, inherited};
 
 use super::error::Refused;
 
@@ -23,7 +23,11 @@ pub(super) struct Expected {
 impl Expected {
     /// Those of `node`. What no entry of the layer tells comes from `lowers`, the nearest first; `None` if not all of them
     /// could be opened.
-    pub(super) fn of(model: &Tree, node: NodeId, lowers: Option<&[Folder]>) -> Result<Expected, Refused> {
+    pub(super) fn of(
+        model: &Tree,
+        node: NodeId,
+        lowers: Option<&dyn LowerTrees>,
+    ) -> Result<Expected, Refused> {
         let (_, inode) = model.inode(node).ok_or(Refused::StillDiffers)?;
         let inherits = inode.inherits();
         let gid = if inode.is_group_unknown() { handed_on(model, node, lowers) } else { Some(inode.gid()) };
@@ -63,7 +67,7 @@ impl Expected {
 
 /// The group of what was made in a folder that no entry had made yet: the folder's, if it came with set-gid from below; else
 /// containerd's own.
-fn handed_on(model: &Tree, node: NodeId, lowers: Option<&[Folder]>) -> Option<u32> {
+fn handed_on(model: &Tree, node: NodeId, lowers: Option<&dyn LowerTrees>) -> Option<u32> {
     const SET_GID: u32 = 0o2000;
     let mut folder = model.folder_of(node);
     loop {

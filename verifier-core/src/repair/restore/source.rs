@@ -8,17 +8,18 @@ use super::round::RestoreOptions;
 use crate::content::BlobFile;
 use crate::event::Interrupt;
 use crate::io::{File, Folder};
-use crate::plan::SnapshotTask;
+use crate::plan::{LowersIn, SnapshotTask};
 use crate::verify::tree::{
-    CompareOptions, LayerBlob, LayerComparison, LayerDigests, LayerError, Modelled, compare_modelled,
+    CompareOptions, LayerBlob, LayerComparison, LayerDigests, LayerError, LowerTrees, Modelled,
+    compare_modelled,
 };
 
 /// All that tells what a tree should be.
 pub(super) struct Source<'a> {
     pub(super) task: &'a SnapshotTask,
     files: Vec<File>,
-    lowers: Vec<Folder>,
-    /// Whether all lower trees could be opened.
+    lowers: LowersIn<'a>,
+    /// Whether all lower trees are there.
     lowers_complete: bool,
     options: &'a RestoreOptions,
     pub(super) interrupt: &'a Interrupt,
@@ -27,7 +28,7 @@ pub(super) struct Source<'a> {
 
 impl<'a> Source<'a> {
     pub(super) fn open(
-        root: &Folder,
+        root: &'a Folder,
         task: &'a SnapshotTask,
         options: &'a RestoreOptions,
         (interrupt, progress): (&'a Interrupt, &'a dyn Fn(u64)),
@@ -37,9 +38,8 @@ impl<'a> Source<'a> {
             let file = root.file(BlobFile::path(&source.digest));
             files.push(file.map_err(|source| LayerError::Read { layer, source })?);
         }
-        let paths = task.lowers.as_deref().unwrap_or_default();
-        let lowers: Vec<Folder> = paths.iter().map_while(|path| root.folder(path).ok()).collect();
-        let lowers_complete = task.lowers.is_some() && lowers.len() == paths.len();
+        let lowers = LowersIn { root, lowers: task.lowers.as_ref() };
+        let lowers_complete = task.lowers.is_some() && lowers.nearest_first().all(|lower| lower.is_ok());
         Ok(Source { task, files, lowers, lowers_complete, options, interrupt, progress })
     }
 
@@ -75,16 +75,16 @@ impl<'a> Source<'a> {
     }
 
     /// The tree of the snapshot below.
-    pub(super) fn nearest_lower(&self) -> Option<&Folder> {
-        self.lowers.first()
+    pub(super) fn nearest_lower(&self) -> Option<Folder> {
+        self.lowers.nearest_first().next()?.ok()
     }
 
     /// The lower trees that parents have their attributes from, the nearest first, if all of them could be opened.
-    pub(super) fn complete_lowers(&self) -> Option<&[Folder]> {
+    pub(super) fn complete_lowers(&self) -> Option<&dyn LowerTrees> {
         if self.task.flavour.is_whole() {
             return Some(&[]);
         }
-        self.lowers_complete.then_some(self.lowers.as_slice())
+        self.lowers_complete.then_some(&self.lowers)
     }
 
     pub(super) fn layer(&self, at: usize) -> Option<LayerBlob<'_>> {

@@ -4,12 +4,9 @@
 //! btrfs: `active/<id>`, `view/<id>`, `snapshots/<id>`, each `rm-<id>` while it is removed.
 //! Other names are not theirs, and nothing is said of them. (plugins/snapshots/{overlay,native,btrfs})
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-
 use super::Cross;
 use crate::finding::{BlastRadius, FindingKind, LeftOver, Subject};
-use crate::metadata::Snapshots;
+use crate::metadata::{Kind, Snapshots};
 use crate::scan::Snapshotter;
 use crate::snapshot::Driver;
 use crate::verify::candidate::Examination;
@@ -39,12 +36,17 @@ impl Cross<'_> {
     ) {
         // A folder goes after its row, and comes before it.
         let modified = snapshotter.database.as_ref().and_then(|database| database.modified);
-        let named = named(&snapshotter.path, driver, rows);
+        let mut named: Vec<(u64, Kind)> = rows.by_key.values().map(|row| (row.id, row.kind)).collect();
+        named.sort_unstable();
         for holder in &snapshotter.holders {
             let settled = [modified, holder.modified].into_iter().all(|time| self.inventory.is_settled(time));
             for name in holder.names.iter().filter(|_| settled) {
+                let Some(why) = left_over(name) else { continue };
                 let path = holder.path.join(name);
-                if let Some(why) = left_over(name).filter(|_| !named.contains(&path)) {
+                let rows = with_id(&named, name).iter();
+                // overlayfs keeps the tree in a folder of the snapshot's own.
+                let is_named = rows.map(|(id, kind)| snapshotter.path.join(driver.tree(*kind, *id)));
+                if !is_named.into_iter().any(|tree| tree.starts_with(&path)) {
                     let kind = FindingKind::SnapshotFolderUnreferenced { why };
                     into.find(kind, Subject::Path { path }, BlastRadius::default());
                 }
@@ -53,15 +55,12 @@ impl Cross<'_> {
     }
 }
 
-/// The folders that the rows name.
-fn named(snapshotter: &Path, driver: Driver, rows: &Snapshots) -> BTreeSet<PathBuf> {
-    let tree = |id, kind| snapshotter.join(driver.tree(kind, id));
-    let folders = rows.by_key.values().flat_map(|row| {
-        let tree = tree(row.id, row.kind);
-        // overlayfs keeps the tree in a folder of the snapshot's own.
-        [tree.parent().map(Path::to_path_buf), Some(tree)].into_iter().flatten()
-    });
-    folders.collect()
+/// Those of the rows, sorted, whose id is a folder's name.
+fn with_id<'r>(rows: &'r [(u64, Kind)], name: &str) -> &'r [(u64, Kind)] {
+    let Some(id) = id_of(name) else { return &[] };
+    let from = rows.partition_point(|row| row.0 < id);
+    let to = rows.partition_point(|row| row.0 <= id);
+    rows.get(from..to).unwrap_or_default()
 }
 
 /// Why a folder of that name is left over, if no row names it.

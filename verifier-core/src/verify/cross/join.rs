@@ -12,13 +12,13 @@ impl Cross<'_> {
     pub(super) fn examine_join(&self, into: &mut Examination) {
         for (namespace, snapshotter, key, record) in self.records() {
             let Some(rows) = self.rows(snapshotter) else { continue };
-            let subject = self.snapshot_record(namespace, snapshotter, key);
             let row = rows.by_key.get(&record.backend_key);
             let kind = match row {
-                None => Some(FindingKind::SnapshotRowMissing { backend_key: record.backend_key.clone() }),
+                None => Some(FindingKind::SnapshotRowMissing { backend_key: record.backend_key.to_string() }),
                 Some(_) => self.parent_differs((namespace, snapshotter, key), record, rows),
             };
             if let Some(kind) = kind {
+                let subject = self.snapshot_record(namespace, snapshotter, key);
                 let witness = Witness::Records(vec![record.created, row.and_then(|row| row.created)]);
                 let blast = self.record_reach(namespace, snapshotter, key, record);
                 into.find_with(witness, kind, subject, blast);
@@ -44,6 +44,9 @@ impl Cross<'_> {
             // A parent without a record is reported as that.
             parent => snapshots.get(parent)?.backend_key.as_str(),
         };
+        if row.parent == expected {
+            return None;
+        }
         // So is one without a row, and a circle.
         let known = !row.parent.is_empty() && !rows.by_key.contains_key(&row.parent)
             || is_in_circle(key, snapshots.len(), |key| Some(snapshots.get(key)?.parent.as_str()))
@@ -51,7 +54,7 @@ impl Cross<'_> {
                 Some(rows.by_key.get(key)?.parent.as_str())
             });
         let name = |key: &str| (!key.is_empty()).then(|| key.to_owned());
-        (row.parent != expected && !known).then(|| FindingKind::SnapshotParentDiffers {
+        (!known).then(|| FindingKind::SnapshotParentDiffers {
             expected: name(expected),
             actual: name(&row.parent),
         })

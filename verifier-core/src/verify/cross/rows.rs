@@ -1,6 +1,6 @@
 //! Rules within one metadata.db (core/snapshots/storage/bolt.go).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::Cross;
 use super::key::row_subject;
@@ -23,17 +23,18 @@ impl Cross<'_> {
 
     /// The id is the folder's name: two rows with one would share it.
     fn examine_ids(&self, snapshotter: &str, rows: &Snapshots, into: &mut Examination) {
-        let mut by_id: BTreeMap<u64, Vec<&str>> = BTreeMap::new();
-        for (key, row) in &rows.by_key {
-            by_id.entry(row.id).or_default().push(key);
-        }
-        for keys in by_id.values().filter(|keys| keys.iter().any(|key| self.has_row(key))) {
-            let Some((first, others)) = keys.split_first().filter(|(_, others)| !others.is_empty()) else {
+        let mut by_id: Vec<(u64, &str)> =
+            rows.by_key.iter().map(|(key, row)| (row.id, key.as_str())).collect();
+        by_id.sort_unstable();
+        for same in by_id.chunk_by(|(a, _), (b, _)| a == b).filter(|same| same.len() > 1) {
+            let keys: Vec<&str> = same.iter().map(|(_, key)| *key).collect();
+            let Some((first, others)) = keys.split_first() else { continue };
+            if !keys.iter().any(|key| self.has_row(key)) {
                 continue;
-            };
+            }
             let Some(row) = rows.by_key.get(*first) else { continue };
             let mut blast = BlastRadius::default();
-            for key in keys {
+            for key in &keys {
                 let one = self.reach(snapshotter, key);
                 blast.namespaces.extend(one.namespaces);
                 blast.images.extend(one.images);

@@ -6,7 +6,7 @@ use super::Cross;
 use super::folders::id_of;
 use super::key::BackendKey;
 use crate::finding::{BlastRadius, FindingKind};
-use crate::metadata::{Namespace, SnapshotRecord, Snapshots, Timestamp};
+use crate::metadata::{Namespace, SnapshotRecord, Snapshots, Text, Timestamp};
 use crate::snapshot::Driver;
 use crate::verify::candidate::{Examination, Witness};
 
@@ -85,9 +85,10 @@ fn highest_of_records(
     snapshotter: &str,
     records: &Namespace,
 ) -> Option<(u64, Option<Timestamp>)> {
-    let number = |(key, record): (&String, &SnapshotRecord)| {
+    let number = |(key, record): (&Text, &SnapshotRecord)| {
         let parts = BackendKey::parse(&record.backend_key)?;
-        (parts.namespace == namespace && parts.key == key).then_some((parts.sequence, record.created))
+        (parts.namespace == namespace && parts.key == key.as_str())
+            .then_some((parts.sequence, record.created))
     };
     records.snapshots.get(snapshotter)?.iter().filter_map(number).max()
 }

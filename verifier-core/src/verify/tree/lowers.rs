@@ -1,5 +1,7 @@
 //! What parents that a layer does not mention have from the layers below (`mkparent`, pkg/archive/tar.go).
 
+use std::io;
+
 use rustix::io::Errno;
 
 use super::difference::as_path;
@@ -23,10 +25,29 @@ pub(crate) enum Lower {
     Unknown,
 }
 
-/// Asks `lowers`, the nearest first, for the folder at `path`.
-pub(crate) fn inherited(lowers: &[Folder], path: &[u8]) -> Lower {
-    for lower in lowers {
-        let Ok(resolved) = root_path(&OnDisk(lower), path) else { return Lower::Unknown };
+/// The trees of the layers below, one after the other: there may be more of them than a process may have files open.
+pub trait LowerTrees {
+    /// Opens them in turn, the nearest first.
+    fn nearest_first(&self) -> Box<dyn Iterator<Item = io::Result<Folder>> + '_>;
+}
+
+impl LowerTrees for &[Folder] {
+    fn nearest_first(&self) -> Box<dyn Iterator<Item = io::Result<Folder>> + '_> {
+        Box::new(self.iter().map(|folder| folder.folder(".")))
+    }
+}
+
+impl<const N: usize> LowerTrees for [Folder; N] {
+    fn nearest_first(&self) -> Box<dyn Iterator<Item = io::Result<Folder>> + '_> {
+        Box::new(self.iter().map(|folder| folder.folder(".")))
+    }
+}
+
+/// Asks `lowers` for the folder at `path`.
+pub(crate) fn inherited(lowers: &dyn LowerTrees, path: &[u8]) -> Lower {
+    for lower in lowers.nearest_first() {
+        let Ok(lower) = lower else { return Lower::Unknown };
+        let Ok(resolved) = root_path(&OnDisk(&lower), path) else { return Lower::Unknown };
         let resolved = as_path(resolved.strip_prefix(b"/").unwrap_or(&resolved));
         match lower.stat(resolved) {
             Ok(stat) if stat.kind == FileKind::Folder => {

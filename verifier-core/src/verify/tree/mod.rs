@@ -27,6 +27,7 @@ pub(crate) use compare::{Modelled, compare_modelled};
 pub(crate) use difference::as_path;
 pub use difference::{Difference, DifferenceKind};
 pub(crate) use extract::{ExtractError, LayerDigests, Piece, extract};
+pub use lowers::LowerTrees;
 pub(crate) use lowers::{Lower, inherited};
 pub use report::{LayerError, NotCompared, StoppedEarly, TreeReport};
 pub use request::{CompareOptions, Flavour, LayerBlob, LayerComparison};

@@ -1,5 +1,6 @@
 //! What to compare with what.
 
+use super::lowers::LowerTrees;
 use crate::digest::Algorithm;
 use crate::io::{Folder, ReadAt};
 use crate::layer::tree::Rules;
@@ -56,7 +57,7 @@ pub struct LayerComparison<'a> {
     pub flavour: Flavour,
     /// overlayfs: the trees of the layers below, the nearest first. Parents that the layer does not mention take
     /// their attributes from them.
-    pub lowers: &'a [Folder],
+    pub lowers: &'a dyn LowerTrees,
     /// Limits and exceptions.
     pub options: CompareOptions,
 }

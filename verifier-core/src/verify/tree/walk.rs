@@ -43,6 +43,14 @@ struct Here<'a> {
     default_acl: bool,
 }
 
+/// What a name should be, and is.
+struct Name<'a> {
+    inode: &'a Inode,
+    stat: &'a Stat,
+    attributes: &'a [Attribute],
+    default_acl: bool,
+}
+
 impl<'a> Walk<'a> {
     pub(super) fn new(
         request: &'a LayerComparison<'a>,
@@ -164,8 +172,8 @@ impl<'a> Walk<'a> {
     fn is_behind_link(&self, node: NodeId) -> bool {
         let path = self.model.path(node);
         as_path(&path).ancestors().filter(|path| !path.as_os_str().is_empty()).any(|path| {
-            let is_link = |lower: &Folder| lower.stat(path).is_ok_and(|stat| stat.kind == FileKind::Symlink);
-            self.request.lowers.iter().any(is_link)
+            let is_link = |lower: Folder| lower.stat(path).is_ok_and(|stat| stat.kind == FileKind::Symlink);
+            self.request.lowers.nearest_first().flatten().any(is_link)
         })
     }
 
@@ -190,25 +198,20 @@ impl<'a> Walk<'a> {
                     differ(DifferenceKind::LinkTarget { expected, actual });
                 }
             }
-            let lower = self.lower(node, inode);
-            if matches!(lower, Lower::Unknown) {
-                self.not_compared.insert(NotCompared::Inherited);
-            }
-            compare_stat(inode, stat, &lower, self.request.options.compare_owners, &mut differ);
             let attributes = here.folder.xattrs(as_path(self.model.name(node)))?;
-            let in_overlay = self.request.flavour == Flavour::OverlayUserNamespace;
-            let user_namespace = in_overlay || self.request.options.user_namespace;
-            let copied_up = in_overlay && stat.kind == FileKind::Folder;
-            let comparison = AttributeComparison {
-                expected: self.model.attributes(inode),
-                actual: &comparable(&attributes),
-                lower: &lower,
-                default_acl_above: here.default_acl,
-                keeps: self.keeps,
-                user_namespace,
-                copied_up,
-            };
-            comparison.compare(inode, &mut self.not_compared, &mut differ);
+            let name =
+                Name { inode, stat, attributes: &comparable(&attributes), default_acl: here.default_acl };
+            // What is right without the layers below is right with them: they are many, and asked only where it matters.
+            let (mut odd, mut not_compared) = self.against(&Lower::None, &name);
+            if self.inherits(inode) && (!odd.is_empty() || !self.request.options.lowers_complete) {
+                let lower = self.lower(node);
+                if matches!(lower, Lower::Unknown) {
+                    not_compared.insert(NotCompared::Inherited);
+                }
+                odd = self.against(&lower, &name).0;
+            }
+            self.not_compared.extend(not_compared);
+            odd.into_iter().for_each(&mut differ);
             let several = inode.names() > 1 || stat.nlink > 1;
             if stat.kind == FileKind::Folder {
                 self.pending.push(node);
@@ -226,13 +229,35 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn lower(&self, node: NodeId, inode: &Inode) -> Lower {
+    /// What is odd about a name's stat and attributes, with what it may have from `lower`.
+    fn against(&self, lower: &Lower, name: &Name<'_>) -> (Vec<DifferenceKind>, BTreeSet<NotCompared>) {
+        let (mut odd, mut not_compared) = (Vec::new(), BTreeSet::new());
+        let mut differ = |kind| odd.push(kind);
+        let Name { inode, stat, attributes, default_acl } = *name;
+        compare_stat(inode, stat, lower, self.request.options.compare_owners, &mut differ);
+        let in_overlay = self.request.flavour == Flavour::OverlayUserNamespace;
+        let comparison = AttributeComparison {
+            expected: self.model.attributes(inode),
+            actual: attributes,
+            lower,
+            default_acl_above: default_acl,
+            keeps: self.keeps,
+            user_namespace: in_overlay || self.request.options.user_namespace,
+            copied_up: in_overlay && stat.kind == FileKind::Folder,
+        };
+        comparison.compare(inode, &mut not_compared, &mut differ);
+        (odd, not_compared)
+    }
+
+    /// Whether it may have something from the layers below. Naively applied to all of them, nothing is looked up there.
+    fn inherits(&self, inode: &Inode) -> bool {
         let inherits = inode.inherits();
-        let is_own = !(inherits.mode || inherits.uid || inherits.gid || inherits.attributes);
-        // Naively applied to all that is below, nothing is looked up there.
-        if is_own || self.request.flavour.is_whole() {
-            Lower::None
-        } else if self.request.options.lowers_complete {
+        let any = inherits.mode || inherits.uid || inherits.gid || inherits.attributes;
+        any && !self.request.flavour.is_whole()
+    }
+
+    fn lower(&self, node: NodeId) -> Lower {
+        if self.request.options.lowers_complete {
             inherited(self.request.lowers, &self.model.path(node))
         } else {
             Lower::Unknown
