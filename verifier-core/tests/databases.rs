@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use testdata::builder::Bucket;
+use testdata::builder::{Bucket, LastCommit};
 use verifier_core::bolt::{Database, Hides, Pgid, Visitor};
 use verifier_core::event::{Interrupt, Unobserved};
 use verifier_core::finding::{Code, FindingKind};
@@ -330,7 +330,7 @@ fn with_many_buckets(count: u32) -> Golden {
     }
     let path = root.join(META_DB);
     std::fs::remove_file(&path).unwrap();
-    testdata::builder::write_bolt(&path, &top).unwrap();
+    testdata::builder::write_bolt(&path, &top, LastCommit::Everything).unwrap();
     Golden { _folder: folder, root }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use super::model::LastCommit;
 use bbolt_rs::{Bolt, BoltOptions, BucketRwApi, BucketRwImpl, DbRwAPI, TxRwRefApi};
 
 /// A bucket: its sequence, and what it holds by key.
@@ -45,27 +46,42 @@ impl Bucket {
 
 /// Writes a new bolt file (pages of 4,096 bytes, whatever the machine's) with `top` as its top buckets.
 ///
-/// There are two transactions with the same content, as on any store that has lived: either meta page is enough.
+/// There are two transactions with the same content, as on any store that has lived: either meta page is enough. `last` is
+/// what the second writes.
 ///
 /// # Errors
 /// The file exists, a value stands at the top, or the system or bbolt-rs says no.
-pub fn write_bolt(path: &Path, top: &Bucket) -> io::Result<()> {
+pub fn write_bolt(path: &Path, top: &Bucket, last: LastCommit) -> io::Result<()> {
     if path.exists() {
         return Err(io::Error::from(io::ErrorKind::AlreadyExists));
     }
     let options = BoltOptions::builder().page_size(4096).no_sync().build();
     let mut bolt: Bolt = options.open(path).map_err(io::Error::other)?;
-    for _ in 0..2 {
+    for everything in [true, last == LastCommit::Everything] {
         bolt.update(|mut tx| {
             for (key, node) in &top.entries {
                 let Node::Bucket(bucket) = node else {
                     return Err(bbolt_rs::Error::IncompatibleValue);
                 };
-                fill(&mut tx.create_bucket_if_not_exists(key)?, bucket)?;
+                let mut target = tx.create_bucket_if_not_exists(key)?;
+                if everything {
+                    fill(&mut target, bucket)?;
+                } else {
+                    put_values(&mut target, bucket)?;
+                }
             }
             Ok(())
         })
         .map_err(io::Error::other)?;
+    }
+    Ok(())
+}
+
+fn put_values(target: &mut BucketRwImpl<'_, '_>, bucket: &Bucket) -> bbolt_rs::Result<()> {
+    for (key, node) in &bucket.entries {
+        if let Node::Value(value) = node {
+            target.put(key, value)?;
+        }
     }
     Ok(())
 }

@@ -32,8 +32,9 @@ pub use digest::{chain_ids, sha256, sha512};
 pub use image::{Descriptor, Form, Image, ImageSpec, Platform};
 pub use layer::{Compression, Entry, Layer, Node, PackedLayer, file, folder, hard_link, symlink, whiteout};
 pub use model::{
-    BlobRow, Change, ContainerRow, Database, Edit, ImageRow, IngestFolder, IngestRow, Kind, Labels, LeaseRow,
-    Namespace, SandboxRow, Snapshot, SnapshotRow, SnapshotRows, Snapshotter, StoreBuilder,
+    BlobRow, Change, ContainerRow, Database, Edit, ImageRow, IngestFolder, IngestRow, Kind, Labels,
+    LastCommit, LeaseRow, Namespace, SandboxRow, Snapshot, SnapshotRow, SnapshotRows, Snapshotter,
+    StoreBuilder,
 };
 pub use sample::{Sample, sample};
 pub use scale::Scale;

@@ -25,6 +25,8 @@ pub struct StoreBuilder {
     pub snapshots_made: Option<Time>,
     /// What is changed in the bolt files just before they are written, in this order.
     pub edits: Vec<Edit>,
+    /// What the last transaction of each bolt file wrote.
+    pub last_commit: LastCommit,
 }
 
 /// A namespace of meta.db.
@@ -188,6 +190,16 @@ pub enum Kind {
     Active = 2,
     /// Immutable: a layer.
     Committed = 3,
+}
+
+/// How much the last transaction of a bolt file wrote. The one before it had the same content in any case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LastCommit {
+    /// Every page: those of the one before are all there, too, and the file is twice as large.
+    #[default]
+    Everything,
+    /// One bucket, as on a node.
+    OneBucket,
 }
 
 /// A bolt file of a store.

@@ -6,7 +6,7 @@ use std::io;
 
 use super::image::{Form, ImageSpec, Platform};
 use super::layer::{Compression, Layer, PackedLayer, file, folder};
-use super::model::{ContainerRow, Kind, Labels, StoreBuilder};
+use super::model::{ContainerRow, Kind, Labels, LastCommit, StoreBuilder};
 use super::{Time, sha256};
 
 const NAMESPACE: &str = "k8s.io";
@@ -16,9 +16,9 @@ const NAMESPACE: &str = "k8s.io";
 pub enum Scale {
     /// 100,000 blobs that nothing but a label keeps, in images' stead.
     Blobs,
-    /// 20,000 committed snapshots: images of five layers on 40 bases.
+    /// 20,000 committed snapshots: 2,000 images of ten layers.
     Snapshots,
-    /// A meta.db of 200 MB: 10,000 containers with the specs that they have in a cluster, 20,000 blobs with labels.
+    /// A meta.db of 200 MB: 6,200 containers with the specs that they have in a cluster, 12,400 blobs with labels.
     MetaDb,
     /// A manifest with 500 layers, unpacked.
     Layers,
@@ -52,7 +52,7 @@ impl Scale {
         match self {
             Scale::Blobs => 100_000,
             Scale::Snapshots => 20_000,
-            Scale::MetaDb => 30_000,
+            Scale::MetaDb => 18_600,
             Scale::Layers => 500,
             Scale::Entries => 500_000,
             Scale::Node => 500,
@@ -64,10 +64,10 @@ impl Scale {
     /// # Errors
     /// Never, in practice.
     pub fn build(self, rows: usize) -> io::Result<StoreBuilder> {
-        let mut store = StoreBuilder::default();
+        let mut store = StoreBuilder { last_commit: LastCommit::OneBucket, ..StoreBuilder::default() };
         match self {
             Scale::Blobs => add_blobs(&mut store, rows),
-            Scale::Snapshots => add_images(&mut store, rows / 5, 1)?,
+            Scale::Snapshots => add_images(&mut store, rows / 10, 10, 1)?,
             Scale::MetaDb => {
                 add_blobs(&mut store, rows * 2 / 3);
                 add_containers(&mut store, rows / 3);
@@ -77,7 +77,7 @@ impl Scale {
                 add_image(&mut store, 0, &layers)?;
             }
             Scale::Entries => add_image(&mut store, 0, &[large_layer(rows)?])?,
-            Scale::Node => add_images(&mut store, rows / 5, 200)?,
+            Scale::Node => add_images(&mut store, rows / 5, 5, 200)?,
         }
         Ok(store)
     }
@@ -99,15 +99,12 @@ fn add_blobs(store: &mut StoreBuilder, count: usize) {
     }
 }
 
-/// Images of five layers; the lowest of each is one of a few.
-fn add_images(store: &mut StoreBuilder, count: usize, files: usize) -> io::Result<()> {
-    let bases: Vec<_> =
-        (0..count.div_ceil(100)).map(|number| layer(number, files)).collect::<io::Result<_>>()?;
+/// Images of so many layers each, none of which they share.
+fn add_images(store: &mut StoreBuilder, count: usize, layers: usize, files: usize) -> io::Result<()> {
     for number in 0..count {
-        let own = (0..4).map(|at| layer(1_000_000 + number * 4 + at, files));
-        let base = bases.get(number % bases.len()).cloned().into_iter().map(Ok);
-        let layers: Vec<PackedLayer> = base.chain(own).collect::<io::Result<_>>()?;
-        add_image(store, number, &layers)?;
+        let own = number * layers..(number + 1) * layers;
+        let own: Vec<PackedLayer> = own.map(|number| layer(number, files)).collect::<io::Result<_>>()?;
+        add_image(store, number, &own)?;
     }
     Ok(())
 }
@@ -130,7 +127,7 @@ fn add_image(store: &mut StoreBuilder, number: usize, layers: &[PackedLayer]) ->
     Ok(())
 }
 
-/// Containers with a snapshot each, and a spec of 19 KB, as a pod with mounts, variables and a seccomp profile has.
+/// Containers with a snapshot each, and a spec of 11 KB, as a pod with mounts, variables and a seccomp profile has.
 fn add_containers(store: &mut StoreBuilder, count: usize) {
     for number in 0..count {
         let id = sha256(format!("container {number}").as_bytes()).split_off("sha256:".len());
@@ -140,7 +137,7 @@ fn add_containers(store: &mut StoreBuilder, count: usize) {
             snapshotter: "overlayfs".into(),
             snapshot_key: id.clone(),
             labels: Labels::from([("io.cri-containerd.kind".into(), "container".into())]),
-            spec_bytes: 19_000,
+            spec_bytes: 11_000,
             ..ContainerRow::default()
         };
         store.namespace(NAMESPACE).containers.insert(id, row);

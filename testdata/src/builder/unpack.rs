@@ -1,5 +1,7 @@
 //! Snapshots in both databases, with the numbers and names that containerd gives them.
 
+use std::collections::BTreeMap;
+
 use super::digest::chain_ids;
 use super::layer::{Entry, Node, PackedLayer};
 use super::model::{Kind, Namespace, Snapshot, SnapshotRow, StoreBuilder};
@@ -83,15 +85,23 @@ impl StoreBuilder {
 
 /// `entries` on top of `lower`, with what is removed gone: naive application, for simple trees.
 fn applied(lower: &[Entry], entries: &[Entry]) -> Vec<Entry> {
-    let mut tree = lower.to_vec();
-    for entry in entries {
-        let below = format!("{}/", entry.path);
-        let merges = entry.node == Node::Folder;
-        tree.retain(|old| old.path != entry.path && (merges || !old.path.starts_with(&below)));
-        if entry.node != Node::Whiteout {
-            tree.push(entry.clone());
+    let mut tree: BTreeMap<&str, (usize, &Entry)> = BTreeMap::new();
+    for (at, entry) in lower.iter().chain(entries).enumerate() {
+        if entry.node != Node::Folder {
+            let below = format!("{}/", entry.path);
+            let gone = tree.range(below.as_str()..).take_while(|(path, _)| path.starts_with(&below));
+            let gone: Vec<&str> = gone.map(|(path, _)| *path).collect();
+            gone.into_iter().for_each(|path| _ = tree.remove(path));
+        }
+        if entry.node == Node::Whiteout {
+            tree.remove(entry.path.as_str());
+        } else {
+            tree.insert(&entry.path, (at, entry));
         }
     }
+    let mut tree: Vec<(usize, &Entry)> = tree.into_values().collect();
+    tree.sort_unstable_by_key(|(at, _)| *at);
+    let mut tree: Vec<Entry> = tree.into_iter().map(|(_, entry)| entry.clone()).collect();
     // A folder that was merged again now stands behind its children; it must come first to be made with its own mode.
     tree.sort_by_key(|entry| (entry.node != Node::Folder, matches!(entry.node, Node::HardLink(_))));
     tree

@@ -53,7 +53,7 @@ impl StoreBuilder {
         make_folder(path.parent().unwrap_or(root), 0o711)?;
         let mut meta = meta_db(self);
         self.edit(&Database::Meta, &mut meta);
-        write_bolt(&path, &meta)?;
+        write_bolt(&path, &meta, self.last_commit)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644))?;
         set_old(&path)
     }
@@ -85,7 +85,7 @@ impl StoreBuilder {
         let mut database = snapshotter_db(snapshotter, made, |id| usages.get(&id).copied());
         self.edit(&Database::Snapshotter(name.into()), &mut database);
         let path = folder.join("metadata.db");
-        write_bolt(&path, &database)?;
+        write_bolt(&path, &database, self.last_commit)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
         set_old(&path)?;
         set_old(&folder.join("snapshots"))
