@@ -8,16 +8,21 @@ use crate::report::Mode;
 
 /// The mode of a store whose meta.db is `meta_db`. When it cannot be told, [`Mode::Live`]: the careful one.
 pub(super) fn mode_of(meta_db: &Stat) -> Mode {
-    match std::fs::read_to_string("/proc/locks") {
-        Ok(locks) if sees_all_processes() && !is_locked(&locks, meta_db.ino, std::process::id()) => {
-            Mode::Stopped
-        }
-        _ => Mode::Live,
-    }
+    let is_free = || {
+        let locks = std::fs::read_to_string("/proc/locks");
+        locks.is_ok_and(|locks| !is_locked(&locks, meta_db.ino, std::process::id()))
+    };
+    let is_stopped = sees_all_processes() && (0..READINGS).all(|_| is_free());
+    if is_stopped { Mode::Stopped } else { Mode::Live }
 }
 
-/// A lock on that inode of another process than `own`: what this process locked, no containerd holds. Its device is not compared: some file systems (btrfs) show another one in `stat`, and taking a
-/// stopped store for a live one costs nothing but a second look.
+/// The list is read a page at a time, by position: when a lock before it ends between two pages, one is left out. Seen once
+/// on a machine with many containerds.
+const READINGS: usize = 4;
+
+/// A lock on that inode of another process than `own`: what this process locked, no containerd holds. Its device is not
+/// compared: some file systems (btrfs) show another one in `stat`, and taking a stopped store for a live one costs nothing but a
+/// second look.
 fn is_locked(locks: &str, ino: u64, own: u32) -> bool {
     locks.lines().any(|line| {
         let mut words = line.split_ascii_whitespace().skip_while(|word| *word != "FLOCK");
