@@ -73,7 +73,9 @@ pub(crate) fn check(root: &Path, more: &[&str]) -> Ran {
 pub(crate) fn as_nobody() -> (TempDir, Command) {
     let folder = open_folder();
     let program = folder.path().join("containerd-fsck");
-    std::fs::copy(env!("CARGO_BIN_EXE_containerd-fsck"), &program).unwrap();
+    // Copied by another process: what this one has open for writing, another test's child may hold for a moment (ETXTBSY).
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_containerd-fsck")).arg(&program).status();
+    assert!(copied.unwrap().success());
     let mut command = Command::new(program);
     if std::fs::metadata("/proc/self").is_ok_and(|me| std::os::unix::fs::MetadataExt::uid(&me) == 0) {
         command.uid(65534).gid(65534);

@@ -84,19 +84,20 @@ impl Mounted {
         let findings = checked.report.findings.iter().filter(|one| one.code() == Code::SnapshotDiffers);
         let damaged: BTreeSet<&Subject> = findings.map(|finding| &finding.subject).collect();
         let mut mounted = Mounted::default();
+        let mounts = Mounts::read();
         for task in checked.plan.snapshots.iter().filter(|task| damaged.contains(&task.subject())) {
             // One that cannot be opened is for whoever restores it to say.
             let Ok(tree) = root.folder(&task.tree) else { continue };
-            if let Err(used) = refuse_if_used(&tree) {
+            if let Some(used) = used(&mounts, &tree) {
                 let snapshot = (task.snapshotter.to_string(), task.backend_key.to_string());
-                mounted.snapshots.insert(snapshot, used.to_string());
+                mounted.snapshots.insert(snapshot, used);
             }
         }
         let is_live = checked.report.mode == Mode::Live;
         for finding in &checked.report.findings {
             let (path, used) = match (finding.code(), &finding.subject) {
                 (Code::SnapshotFolderUnreferenced, Subject::Path { path }) => {
-                    (path.clone(), folder_in_use(root, path, is_live))
+                    (path.clone(), folder_in_use(root, &mounts, path, is_live))
                 }
                 (Code::IngestStale, Subject::Ingest { folder }) => {
                     let mut ingests = checked.inventory.ingests.iter();
@@ -135,13 +136,27 @@ fn is_recent(time: Time) -> bool {
 }
 
 /// A container may run on a snapshot whose row is lost; and on a live store a row may be about to come.
-fn folder_in_use(root: &Folder, path: &Path, is_live: bool) -> Option<String> {
+fn folder_in_use(
+    root: &Folder,
+    mounts: &Result<Mounts, InUse>,
+    path: &Path,
+    is_live: bool,
+) -> Option<String> {
     if is_live && root.stat(path).is_ok_and(|stat| is_recent(stat.mtime)) {
         return Some(RECENT.into());
     }
     // overlayfs keeps the tree in a folder of the snapshot's own.
-    let trees = [path.join("fs"), path.to_path_buf()].into_iter().filter_map(|tree| root.folder(tree).ok());
-    trees.map(|tree| refuse_if_used(&tree)).find_map(Result::err).map(|used| used.to_string())
+    let mut trees =
+        [path.join("fs"), path.to_path_buf()].into_iter().filter_map(|tree| root.folder(tree).ok());
+    trees.find_map(|tree| used(mounts, &tree))
+}
+
+/// How a tree is in use, in words; also that it cannot be told.
+fn used(mounts: &Result<Mounts, InUse>, tree: &Folder) -> Option<String> {
+    match mounts {
+        Ok(mounts) => mounts.refuse(tree).err().map(|used| used.to_string()),
+        Err(unclear) => Some(unclear.to_string()),
+    }
 }
 
 /// Refuses a tree that is in use, or may be.
@@ -149,22 +164,71 @@ fn folder_in_use(root: &Folder, path: &Path, is_live: bool) -> Option<String> {
 /// # Errors
 /// [`InUse`].
 pub fn refuse_if_used(tree: &Folder) -> Result<(), InUse> {
-    // The first process namespace's number is fixed (include/linux/proc_ns.h).
-    if std::fs::read_link("/proc/self/ns/pid")? != Path::new("pid:[4026531836]") {
-        return Err(InUse::OtherProcesses);
+    Mounts::read()?.refuse(tree)
+}
+
+/// The mounts of all mount namespaces, read once.
+#[derive(Debug, Default)]
+struct Mounts {
+    /// Each namespace's, with a process that sees them.
+    tables: Vec<(u32, Vec<Mount>)>,
+    seen: BTreeSet<PathBuf>,
+}
+
+impl Mounts {
+    fn read() -> Result<Mounts, InUse> {
+        // The first process namespace's number is fixed (include/linux/proc_ns.h).
+        if std::fs::read_link("/proc/self/ns/pid")? != Path::new("pid:[4026531836]") {
+            return Err(InUse::OtherProcesses);
+        }
+        let processes = numbers(Path::new("/proc"))?;
+        if !processes.contains(&1) {
+            // /proc is mounted with `hidepid`.
+            return Err(InUse::OtherProcesses);
+        }
+        let mut mounts = Mounts::default();
+        for pid in processes {
+            mounts.add(pid)?;
+        }
+        Ok(mounts)
     }
-    let place = Place::of(tree)?;
-    let mut search = Search { place: &place, unclear: BTreeMap::new(), kept: Vec::new() };
-    let mut seen = BTreeSet::new();
-    let processes = numbers(Path::new("/proc"))?;
-    if !processes.contains(&1) {
-        // /proc is mounted with `hidepid`.
-        return Err(InUse::OtherProcesses);
+
+    /// Adds the mounts that a process sees. Its threads may each see others.
+    fn add(&mut self, pid: u32) -> Result<(), InUse> {
+        let hidden = |error: &io::Error| InUse::Hidden { pid, errno: crate::io::errno(error) };
+        let tasks = match numbers(&Path::new("/proc").join(pid.to_string()).join("task")) {
+            Ok(tasks) => tasks,
+            Err(error) if is_gone(&error) => return Ok(()),
+            Err(error) => return Err(hidden(&error)),
+        };
+        for task in tasks {
+            let task = PathBuf::from(format!("/proc/{pid}/task/{task}"));
+            // Which namespace it is may be a secret where its mounts are none: then they are looked at once more.
+            let namespace = std::fs::read_link(task.join("ns/mnt")).ok();
+            if namespace.as_ref().is_some_and(|namespace| self.seen.contains(namespace)) {
+                continue;
+            }
+            match std::fs::read(task.join("mountinfo")) {
+                Ok(table) => {
+                    self.tables.push((pid, parse(&table).ok_or_else(garbled)?));
+                    self.seen.extend(namespace);
+                }
+                // EINVAL: it is ending, and has no mounts any more.
+                Err(error) if is_gone(&error) => {}
+                Err(error) => return Err(hidden(&error)),
+            }
+        }
+        Ok(())
     }
-    for pid in processes {
-        search.process(pid, &mut seen)?;
+
+    fn refuse(&self, tree: &Folder) -> Result<(), InUse> {
+        let place = Place::of(tree)?;
+        let mut search = Search { place: &place, unclear: BTreeMap::new(), kept: Vec::new() };
+        for (pid, mounts) in &self.tables {
+            search.table(*pid, mounts)?;
+        }
+        search.finish(&self.seen)
     }
-    search.finish(&seen)
 }
 
 /// The tree, as mount tables would name it.
@@ -213,34 +277,6 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Looks at the mounts that a process sees. Its threads may each see others.
-    fn process(&mut self, pid: u32, seen: &mut BTreeSet<PathBuf>) -> Result<(), InUse> {
-        let hidden = |error: &io::Error| InUse::Hidden { pid, errno: crate::io::errno(error) };
-        let tasks = match numbers(&Path::new("/proc").join(pid.to_string()).join("task")) {
-            Ok(tasks) => tasks,
-            Err(error) if is_gone(&error) => return Ok(()),
-            Err(error) => return Err(hidden(&error)),
-        };
-        for task in tasks {
-            let task = PathBuf::from(format!("/proc/{pid}/task/{task}"));
-            // Which namespace it is may be a secret where its mounts are none: then they are looked at once more.
-            let namespace = std::fs::read_link(task.join("ns/mnt")).ok();
-            if namespace.as_ref().is_some_and(|namespace| seen.contains(namespace)) {
-                continue;
-            }
-            match std::fs::read(task.join("mountinfo")) {
-                Ok(table) => {
-                    self.table(pid, &parse(&table).ok_or_else(garbled)?)?;
-                    seen.extend(namespace);
-                }
-                // EINVAL: it is ending, and has no mounts any more.
-                Err(error) if is_gone(&error) => {}
-                Err(error) => return Err(hidden(&error)),
-            }
-        }
-        Ok(())
-    }
-
     fn table(&mut self, pid: u32, mounts: &[Mount]) -> Result<(), InUse> {
         let by_id: BTreeMap<u64, &Mount> = mounts.iter().map(|mount| (mount.id, mount)).collect();
         for mount in mounts {
