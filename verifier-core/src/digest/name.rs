@@ -62,7 +62,7 @@ impl FromStr for Algorithm {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(Name);
 
-/// In the order of the texts: hex has the order of its bytes.
+/// SHA-256 first, and each in the order of its text: hex has the order of its bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Name {
     Sha256([u8; 32]),
