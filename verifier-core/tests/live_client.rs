@@ -236,6 +236,24 @@ fn http2_answer() -> Vec<u8> {
     [frame(4, 0, 0, &[]), frame(4, 1, 0, &[]), frame(1, DATA_FOLLOWS, 1, &headers)].concat()
 }
 
+/// Reads until the call has come: an answer to what was not yet asked is an error of its own.
+fn await_call(stream: &mut UnixStream) {
+    const PREFACE_BYTES: usize = 24;
+    const HEADERS: u8 = 1;
+    let mut preface = [0; PREFACE_BYTES];
+    stream.read_exact(&mut preface).unwrap();
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).unwrap();
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; length as usize];
+        stream.read_exact(&mut payload).unwrap();
+        if head[3] == HEADERS {
+            break;
+        }
+    }
+}
+
 fn swallow(mut stream: UnixStream) {
     let mut buf = [0; 4096];
     while stream.read(&mut buf).is_ok_and(|count| count > 0) {}
@@ -265,6 +283,7 @@ fn a_server_that_hangs_up_or_talks_otherwise_is_an_error() {
 #[test]
 fn a_server_that_stops_within_an_answer_is_waited_for_no_longer_than_asked() {
     let why = connect_to(IMPATIENT, |mut stream| {
+        await_call(&mut stream);
         stream.write_all(&http2_answer()).ok();
         swallow(stream);
     });
@@ -274,6 +293,7 @@ fn a_server_that_stops_within_an_answer_is_waited_for_no_longer_than_asked() {
 #[test]
 fn a_message_that_claims_to_be_huge_is_not_waited_for() {
     let why = connect_to(PATIENT, |mut stream| {
+        await_call(&mut stream);
         let message = [0, 0xff, 0xff, 0xff, 0xff, 1, 2, 3];
         stream.write_all(&[http2_answer(), frame(0, 0, 1, &message)].concat()).ok();
         swallow(stream);
@@ -284,6 +304,7 @@ fn a_message_that_claims_to_be_huge_is_not_waited_for() {
 #[test]
 fn a_message_that_is_no_protobuf_is_an_error() {
     let why = connect_to(PATIENT, |mut stream| {
+        await_call(&mut stream);
         let message = [0, 0, 0, 0, 3, 0xff, 0xff, 0xff];
         stream.write_all(&[http2_answer(), frame(0, 1, 1, &message)].concat()).ok();
         swallow(stream);
