@@ -90,7 +90,12 @@ pub struct Documents {
 
 impl Documents {
     /// Reads all documents that the images of `metadata` lead to; `stop` is asked between two of them.
-    pub(super) fn read(
+    pub fn read(root: &Folder, metadata: &Metadata, stop: &dyn Fn() -> bool) -> Documents {
+        Documents::sharing(root, metadata, &Texts::default(), stop)
+    }
+
+    /// As [`Documents::read`], with texts that the records have, too.
+    pub(super) fn sharing(
         root: &Folder,
         metadata: &Metadata,
         texts: &Texts,

@@ -140,7 +140,7 @@ pub fn scan(store: &Store, interrupt: &Interrupt) -> Inventory {
     );
     let snapshotters = list_snapshotters(root, &texts, &mut unreadable);
     let documents = match meta_db.records() {
-        Some(metadata) => Documents::read(root, metadata, &texts, &|| interrupt.is_raised()),
+        Some(metadata) => Documents::sharing(root, metadata, &texts, &|| interrupt.is_raised()),
         None => Documents::default(),
     };
     let interrupted = interrupt.is_raised();
