@@ -45,12 +45,12 @@ fn cut(bed: &Bed, args: &Args) -> ExitCode {
     let cut = bed::power_cut(bed, args.kind, args.generation, &bed.image(&args.image), args.at);
     let root = cut.root.to_string_lossy().into_owned();
     let Some((program, rest)) = args.command.split_first() else {
-        let mount_point = cut.fs.keep();
+        let images = cut.fs.keep();
         println!("{root}");
         eprintln!(
-            "when done: umount {0} && rm -r {1}",
-            mount_point.display(),
-            mount_point.with_file_name("").display()
+            "when done: umount -R {0} && rm -r {1}",
+            images.display(),
+            images.with_file_name("").display()
         );
         return ExitCode::SUCCESS;
     };

@@ -1,12 +1,16 @@
 //! The test bed does what it says, on every generation that this machine has.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
 
+use std::fs::File;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use testdata::bed::{self, Bed, Containerd, CutAt, FsKind, Generation, LoopFs, Registry};
 
+const BLOCK: usize = 4096;
 const CONTENT: &str = "io.containerd.content.v1.content/blobs/sha256";
 const META: &str = "io.containerd.metadata.v1.bolt/meta.db";
 const SNAPSHOTS: &str = "io.containerd.snapshotter.v1.overlayfs/snapshots";
@@ -177,6 +181,52 @@ fn a_synced_file_system_survives_its_cut_and_an_unsynced_one_does_not() {
         let path = cut.path().to_owned();
         drop(cut);
         assert_eq!(mounts_below(&path), 0, "{kind}");
+    }
+}
+
+/// A disk loses its power at one moment. Of a file's two ends that are written in turn, past the page cache, the first is never
+/// more than one step ahead of the last; a copy that takes a while has the last as it was later, and a database torn.
+#[test]
+fn a_cut_is_of_one_moment() {
+    let Some(_bed) = bed::gate() else { return };
+    for kind in [FsKind::Ext4, FsKind::Xfs] {
+        let live = LoopFs::new(kind, 1 << 30);
+        std::fs::write(live.path().join("file"), vec![0; 100 << 20]).unwrap();
+        live.sync();
+        let done = AtomicBool::new(false);
+        let cuts = std::thread::scope(|scope| {
+            scope.spawn(|| write_ends(&live.path().join("file"), &done));
+            let cuts = std::array::from_fn::<_, 4, _>(|_| live.cut_image());
+            done.store(true, Ordering::Relaxed);
+            cuts
+        });
+        for cut in cuts {
+            let cut = cut.mount();
+            let file = File::open(cut.path().join("file")).unwrap();
+            let [first, last] = [0, file.metadata().unwrap().len() - BLOCK as u64].map(|place| {
+                let mut bytes = [0; 8];
+                file.read_exact_at(&mut bytes, place).unwrap();
+                u64::from_le_bytes(bytes)
+            });
+            eprintln!("{kind}: {first} {last}");
+            assert!(first == last || first == last + 1, "{kind}: {first} {last}");
+        }
+    }
+}
+
+/// One number after the other into the file's first and last block, each on the device before the next.
+fn write_ends(path: &Path, done: &AtomicBool) {
+    let direct = rustix::fs::OFlags::DIRECT.bits().cast_signed();
+    let file = File::options().write(true).custom_flags(direct).open(path).unwrap();
+    let last = file.metadata().unwrap().len() - BLOCK as u64;
+    let mut room = vec![0; 2 * BLOCK];
+    let start = room.as_ptr().align_offset(BLOCK);
+    let block = &mut room[start..start + BLOCK];
+    for step in (1_u64..).take_while(|_| !done.load(Ordering::Relaxed)) {
+        block[..8].copy_from_slice(&step.to_le_bytes());
+        for place in [0, last] {
+            file.write_all_at(block, place).unwrap();
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -51,6 +52,20 @@ impl FsKind {
         succeed(command.arg(image), A_MINUTE);
     }
 
+    /// Loop-mounts an image of this kind.
+    fn mount(self, image: &Path, on: &Path) {
+        let mut mount = Command::new("mount");
+        mount.args(["-t", self.name(), "-o", self.mount_options()]).arg(image).arg(on);
+        // Another process may take the free loop device first: mount(8) says so and may be asked again.
+        let mut said = String::new();
+        let mounted = poll(Duration::from_secs(5), || {
+            let output = run(&mut mount, A_MINUTE);
+            said = String::from_utf8_lossy(&output.stderr).into_owned();
+            output.status.success().then_some(())
+        });
+        assert!(mounted.is_some(), "{mount:?}: {said}");
+    }
+
     fn mount_options(self) -> &'static str {
         match self {
             // A cut has the UUID of the file system it was cut from.
@@ -66,17 +81,64 @@ impl fmt::Display for FsKind {
     }
 }
 
+/// What the images lie on: an xfs of its own, which copies a file as of one moment while a loop device writes to it. A plain copy
+/// takes a second, and has the start of the disk as it was and the end as it became.
+#[derive(Debug)]
+struct Shelf {
+    folder: TempDir,
+}
+
+/// One for all images of this process, for as long as there is one.
+static SHELF: Mutex<Weak<Shelf>> = Mutex::new(Weak::new());
+/// Of a sparse file: more than any test writes.
+const SHELF_BYTES: u64 = 256 << 30;
+
+impl Shelf {
+    fn shared() -> Arc<Shelf> {
+        let mut shared = SHELF.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let shelf = Arc::new(Shelf::new());
+            *shared = Arc::downgrade(&shelf);
+            shelf
+        })
+    }
+
+    fn new() -> Shelf {
+        let folder = tempfile::Builder::new().prefix("fsck-bed-fs-").tempdir().expect("temporary folder");
+        let shelf = Shelf { folder };
+        let file = shelf.folder.path().join("shelf");
+        File::create(&file).and_then(|file| file.set_len(SHELF_BYTES)).expect("sparse file");
+        FsKind::Xfs.make(&file);
+        std::fs::create_dir(shelf.path()).expect("mount point");
+        FsKind::Xfs.mount(&file, &shelf.path());
+        shelf
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("images")
+    }
+}
+
+impl Drop for Shelf {
+    fn drop(&mut self) {
+        unmount(&self.path());
+    }
+}
+
 /// A file system image that is not mounted.
 #[derive(Debug)]
 pub struct FsImage {
     kind: FsKind,
     folder: TempDir,
+    /// Goes last.
+    shelf: Arc<Shelf>,
 }
 
 impl FsImage {
     fn empty(kind: FsKind) -> FsImage {
-        let folder = tempfile::Builder::new().prefix("fsck-bed-fs-").tempdir().expect("temporary folder");
-        FsImage { kind, folder }
+        let shelf = Shelf::shared();
+        let folder = tempfile::tempdir_in(shelf.path()).expect("folder of an image");
+        FsImage { kind, folder, shelf }
     }
 
     /// The image file.
@@ -88,16 +150,7 @@ impl FsImage {
     pub fn mount(self) -> LoopFs {
         let path = self.folder.path().join("mnt");
         std::fs::create_dir_all(&path).expect("mount point");
-        let mut mount = Command::new("mount");
-        mount.args(["-t", self.kind.name(), "-o", self.kind.mount_options()]).arg(self.file()).arg(&path);
-        // Another process may take the free loop device first: mount(8) says so and may be asked again.
-        let mut said = String::new();
-        let mounted = poll(Duration::from_secs(5), || {
-            let output = run(&mut mount, A_MINUTE);
-            said = String::from_utf8_lossy(&output.stderr).into_owned();
-            output.status.success().then_some(())
-        });
-        assert!(mounted.is_some(), "{mount:?}: {said}");
+        self.kind.mount(&self.file(), &path);
         LoopFs { image: Some(self), path }
     }
 }
@@ -138,11 +191,11 @@ impl LoopFs {
         succeed(Command::new("sync").arg("-f").arg(&self.path), A_MINUTE);
     }
 
-    /// A copy of the block device as it is now, nothing synced: what a power cut would leave.
+    /// A copy of the block device as it is at one moment, nothing synced: what a power cut would leave.
     pub fn cut_image(&self) -> FsImage {
         let cut = FsImage::empty(self.kind());
         let mut copy = Command::new("cp");
-        copy.arg("--sparse=always").arg(self.image_file()).arg(cut.file());
+        copy.arg("--reflink=always").arg(self.image_file()).arg(cut.file());
         succeed(&mut copy, 3 * A_MINUTE);
         cut
     }
@@ -158,12 +211,12 @@ impl LoopFs {
         self.image.take().expect("an image until dropped").mount()
     }
 
-    /// Leaves it mounted when this process ends, for a human to look at. The mount point.
+    /// Leaves it mounted when this process ends, for a human to look at. `umount -R` of what this gives, and it can be deleted.
     pub fn keep(mut self) -> PathBuf {
-        if let Some(image) = self.image.take() {
-            let _kept = image.folder.keep();
-        }
-        self.path.clone()
+        let image = self.image.take().expect("an image until dropped");
+        let shelf = image.shelf.path();
+        std::mem::forget(image);
+        shelf
     }
 
     fn image(&self) -> &FsImage {
