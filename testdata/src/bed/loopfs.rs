@@ -137,7 +137,8 @@ pub struct FsImage {
 impl FsImage {
     fn empty(kind: FsKind) -> FsImage {
         let shelf = Shelf::shared();
-        let folder = tempfile::tempdir_in(shelf.path()).expect("folder of an image");
+        let folder =
+            tempfile::Builder::new().prefix("fs-").tempdir_in(shelf.path()).expect("folder of an image");
         FsImage { kind, folder, shelf }
     }
 
