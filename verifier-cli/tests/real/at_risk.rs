@@ -131,18 +131,19 @@ fn cut_and_boot(bed: &Bed, kind: FsKind, generation: Generation) {
     assert_eq!(boot.run(&[], &[&["stamp"][..], &place].concat()).status, 0);
     let reads = state.path().join("reads");
     let trace = "trace=read,pread64,readv,preadv,preadv2,mmap,sendfile,copy_file_range";
-    let strace = ["strace", "-f", "-y", "-e", trace, "-o", reads.to_str().unwrap()];
+    // Names alone: what is read may hold such names itself, of the mounts of other tests.
+    let strace = ["strace", "-f", "-y", "-s", "0", "-e", trace, "-o", reads.to_str().unwrap()];
     let next = Boot::begin();
     let document = next.run(&strace, &[&repair[..], &place].concat()).document(0);
     assert_eq!(document["outcome"], "clean", "{document:#}");
     let reads = std::fs::read_to_string(reads).unwrap();
     assert!(reads.contains("/meta.db>"), "{reads}");
-    let content = ["/snapshots/", "/blobs/"].map(|folder| reads.matches(folder).count());
-    eprintln!("after a clean stop: {} of blobs, {} of snapshots", content[1], content[0]);
     let layers = layers_of(&bed.image("small"));
-    let layers = layers.iter().map(|layer| layer.trim_start_matches("sha256:"));
-    let layers = layers.map(|layer| reads.matches(layer).count()).sum::<usize>();
-    assert_eq!((content[0], layers), (0, 0), "content was read");
+    let layers: Vec<&str> = layers.iter().map(|layer| layer.trim_start_matches("sha256:")).collect();
+    let content =
+        |line: &&str| line.contains("/snapshots/") || layers.iter().any(|layer| line.contains(layer));
+    eprintln!("after a clean stop: {} reads of blobs", reads.matches("/blobs/").count());
+    assert_eq!(reads.lines().filter(content).collect::<Vec<_>>(), [""; 0], "content was read");
 }
 
 /// A node with many images, and one that was pulled just before the power went: what is left of it.
