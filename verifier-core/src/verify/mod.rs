@@ -15,6 +15,7 @@ mod metadata;
 mod references;
 mod rehash;
 mod snapshot;
+mod standing;
 mod work;
 
 use crate::event::{Interrupt, Observer};

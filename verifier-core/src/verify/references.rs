@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::standing::Standing;
 use crate::digest::{DiffId, Digest};
 use crate::finding::{BlastRadius, Named, Role};
 use crate::metadata::{Metadata, UNCOMPRESSED};
 use crate::scan::{Documents, Inventory};
 
-/// Namespace and name, or snapshotter and key.
+/// Namespace and name.
 type Pair<'a> = (&'a str, &'a str);
 
 /// The ways from blobs and snapshots up to images and containers.
@@ -18,8 +19,8 @@ pub(crate) struct References<'a> {
     targets: BTreeMap<&'a Digest, BTreeSet<Pair<'a>>>,
     /// The containers made from an image, by its name.
     made_from: BTreeMap<Pair<'a>, BTreeSet<Pair<'a>>>,
-    /// The containers whose root file system stands on a snapshot, by snapshotter and backend key.
-    standing_on: BTreeMap<Pair<'a>, BTreeSet<Pair<'a>>>,
+    /// The containers whose root file system stands on a snapshot.
+    standing: Standing<'a>,
     /// Manifests by the ChainID of any layer of theirs.
     chains: BTreeMap<&'a Digest, Vec<&'a Digest>>,
 }
@@ -32,7 +33,7 @@ impl<'a> References<'a> {
             documents: &inventory.documents,
             targets: BTreeMap::new(),
             made_from: BTreeMap::new(),
-            standing_on: BTreeMap::new(),
+            standing: Standing::new(metadata),
             chains: BTreeMap::new(),
         };
         references.note_images();
@@ -57,15 +58,6 @@ impl<'a> References<'a> {
                 let container_name = (namespace.as_str(), id.as_str());
                 let image = (namespace.as_str(), container.image.as_str());
                 self.made_from.entry(image).or_default().insert(container_name);
-                let Some(snapshots) = records.snapshots.get(&container.snapshotter) else { continue };
-                let mut key = container.snapshot_key.as_str();
-                // A damaged database may hold a loop of parents.
-                for _ in 0..=snapshots.len() {
-                    let Some(snapshot) = snapshots.get(key) else { break };
-                    let at = (container.snapshotter.as_str(), snapshot.backend_key.as_str());
-                    self.standing_on.entry(at).or_default().insert(container_name);
-                    key = snapshot.parent.as_str();
-                }
             }
         }
     }
@@ -128,7 +120,7 @@ impl<'a> References<'a> {
             let images = self.of_blob(manifest).images;
             blast.images.extend(images.into_iter().filter(|image| image.namespace == namespace));
         }
-        let standing = self.standing_on.get(&(snapshotter, backend_key)).into_iter().flatten();
+        let standing = self.standing.on(snapshotter, backend_key).into_iter();
         blast.containers.extend(standing.map(|(namespace, name)| named(namespace, name)));
         blast
     }
