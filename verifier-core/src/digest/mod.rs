@@ -13,6 +13,10 @@ mod hash;
 mod many;
 mod name;
 mod pair;
+#[cfg(target_arch = "aarch64")]
+mod sha256_aarch64;
+#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+mod sha256_two;
 #[cfg(target_arch = "x86_64")]
 mod sha256_x86;
 

@@ -7,8 +7,8 @@
 
 use sha2::block_api::compress256;
 
-#[cfg(target_arch = "x86_64")]
-use super::sha256_x86::Interleaved;
+#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+use super::sha256_two::Interleaved;
 
 pub(super) const BLOCK_BYTES: usize = 64;
 /// Where the length stands in the last block.
@@ -19,11 +19,11 @@ const INITIAL: [u32; 8] =
     [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
 
 /// Stands for the instructions on machines that this library has no kernel for.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
 #[derive(Debug, Clone, Copy)]
 enum Interleaved {}
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
 impl Interleaved {
     fn detect() -> Option<Self> {
         None
@@ -156,6 +156,18 @@ mod tests {
             Sha256::update_by(pairing, [&mut a, &mut b], *bytes);
         }
         [a.finish(), b.finish()]
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "reads a file of the host's")]
+    fn two_at_a_time_where_linux_names_the_instructions() {
+        // `ci/aarch64` names them for the CPU that it emulates: the file is the real one's.
+        let flags = std::env::var("FSCK_CPU_FLAGS")
+            .unwrap_or_else(|_| std::fs::read_to_string("/proc/cpuinfo").unwrap());
+        let name = if cfg!(target_arch = "aarch64") { "sha2" } else { "sha_ni" };
+        let named = flags.split_whitespace().any(|flag| flag == name);
+        assert_eq!(Interleaved::detect().is_some(), named);
+        assert_eq!(Pairing::detect().0.is_some(), named && !cfg!(debug_assertions));
     }
 
     #[test]

@@ -1,102 +1,20 @@
-//! Two SHA-256 compressions at once with the SHA instructions of x86-64.
+//! The SHA instructions of x86-64, for [`super::sha256_two`].
 //!
-//! `sha256rnds2` (two rounds) can start every second cycle and takes four (Zen 2 to 5, Ice Lake and later), and each
-//! needs the result of the one before: one message leaves half of the unit idle. The rounds of a second,
-//! independent message fill the gaps. A third would not fit: a message needs six of the sixteen vector registers.
-//!
-//! Notation is FIPS 180-4's: working variables a to h, message schedule W, constants K. The instructions want
+//! `sha256rnds2` (two rounds) can start every second cycle and takes four (Zen 2 to 5, Ice Lake and later). It wants
 //! the variables as ABEF and CDGH, first name in the highest lane (Intel SDM volume 2, SHA256RNDS2).
-#![expect(unsafe_code, reason = "the CPU's SHA instructions, used only where they were detected")]
 
 use std::arch::x86_64::{
     __m128i, _mm_add_epi32, _mm_alignr_epi8, _mm_extract_epi32, _mm_set_epi32, _mm_set_epi64x,
     _mm_sha256msg1_epu32, _mm_sha256msg2_epu32, _mm_sha256rnds2_epu32, _mm_shuffle_epi8, _mm_shuffle_epi32,
 };
-use std::hint::black_box;
 
-/// Proof that this CPU has the instructions: exists only where they were detected.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Interleaved(());
+use super::sha256_two::Schedule;
 
-impl Interleaved {
-    /// `None` on a CPU without the instructions.
-    pub(super) fn detect() -> Option<Self> {
-        let present = is_x86_feature_detected!("sha")
-            && is_x86_feature_detected!("sse4.1")
-            && is_x86_feature_detected!("ssse3");
-        present.then_some(Interleaved(()))
-    }
-
-    /// Takes both messages' blocks into their states, as many of each as the shorter list has.
-    pub(super) fn compress(self, states: [&mut [u32; 8]; 2], blocks: [&[[u8; 64]]; 2]) {
-        // SAFETY: `self` exists, so `detect` found each feature that `compress` is compiled with. This is all that
-        // it asks for: it takes references only, and does nothing with raw pointers.
-        unsafe { compress(states, blocks) }
-    }
-}
-
-/// K of rounds 0 to 15: four rounds a row.
-const K_FIRST: [[u32; 4]; 4] = [
-    [0x428a_2f98, 0x7137_4491, 0xb5c0_fbcf, 0xe9b5_dba5],
-    [0x3956_c25b, 0x59f1_11f1, 0x923f_82a4, 0xab1c_5ed5],
-    [0xd807_aa98, 0x1283_5b01, 0x2431_85be, 0x550c_7dc3],
-    [0x72be_5d74, 0x80de_b1fe, 0x9bdc_06a7, 0xc19b_f174],
-];
-
-/// K of rounds 16 to 63, for which W is computed from the sixteen words before.
-const K_LATER: [[[u32; 4]; 4]; 3] = [
-    [
-        [0xe49b_69c1, 0xefbe_4786, 0x0fc1_9dc6, 0x240c_a1cc],
-        [0x2de9_2c6f, 0x4a74_84aa, 0x5cb0_a9dc, 0x76f9_88da],
-        [0x983e_5152, 0xa831_c66d, 0xb003_27c8, 0xbf59_7fc7],
-        [0xc6e0_0bf3, 0xd5a7_9147, 0x06ca_6351, 0x1429_2967],
-    ],
-    [
-        [0x27b7_0a85, 0x2e1b_2138, 0x4d2c_6dfc, 0x5338_0d13],
-        [0x650a_7354, 0x766a_0abb, 0x81c2_c92e, 0x9272_2c85],
-        [0xa2bf_e8a1, 0xa81a_664b, 0xc24b_8b70, 0xc76c_51a3],
-        [0xd192_e819, 0xd699_0624, 0xf40e_3585, 0x106a_a070],
-    ],
-    [
-        [0x19a4_c116, 0x1e37_6c08, 0x2748_774c, 0x34b0_bcb5],
-        [0x391c_0cb3, 0x4ed8_aa4a, 0x5b9c_ca4f, 0x682e_6ff3],
-        [0x748f_82ee, 0x78a5_636f, 0x84c8_7814, 0x8cc7_0208],
-        [0x90be_fffa, 0xa450_6ceb, 0xbef9_a3f7, 0xc671_78f2],
-    ],
-];
-
-/// The last sixteen words of W, oldest first.
-type Schedule = [__m128i; 4];
-
-#[target_feature(enable = "sha,sse4.1,ssse3")]
-fn compress([state_a, state_b]: [&mut [u32; 8]; 2], [blocks_a, blocks_b]: [&[[u8; 64]]; 2]) {
-    let mut a = Variables::load(state_a);
-    let mut b = Variables::load(state_b);
-    for (block_a, block_b) in blocks_a.iter().zip(blocks_b) {
-        let (before_a, before_b) = (a, b);
-        let mut w_a = load_block(block_a);
-        let mut w_b = load_block(block_b);
-        for ((k, words_a), words_b) in K_FIRST.into_iter().zip(w_a).zip(w_b) {
-            a.rounds4(k, words_a);
-            b.rounds4(k, words_b);
-        }
-        // Not unrolled, as the compiler cannot know how often: it would sort all rounds of one message before those
-        // of the other, further apart than a CPU looks ahead (1.5 instead of 2.0 times one message's rate).
-        for &k16 in black_box(K_LATER.as_slice()) {
-            for k in k16 {
-                a.rounds4(k, extend(&mut w_a));
-                b.rounds4(k, extend(&mut w_b));
-            }
-        }
-        a.add(before_a);
-        b.add(before_b);
-    }
-    *state_a = a.store();
-    *state_b = b.store();
-}
+/// Four words of W, the first in the lowest lane.
+pub(super) type Words = __m128i;
 
 #[derive(Clone, Copy)]
-struct Variables {
+pub(super) struct Variables {
     abef: __m128i,
     cdgh: __m128i,
 }
@@ -104,14 +22,14 @@ struct Variables {
 impl Variables {
     #[inline]
     #[target_feature(enable = "sse2")]
-    fn load(state: &[u32; 8]) -> Self {
+    pub(super) fn load(state: &[u32; 8]) -> Self {
         let [a, b, c, d, e, f, g, h] = state.map(u32::cast_signed);
         Variables { abef: _mm_set_epi32(a, b, e, f), cdgh: _mm_set_epi32(c, d, g, h) }
     }
 
     #[inline]
     #[target_feature(enable = "sse4.1")]
-    fn store(self) -> [u32; 8] {
+    pub(super) fn store(self) -> [u32; 8] {
         let Variables { abef, cdgh } = self;
         [
             _mm_extract_epi32::<3>(abef),
@@ -129,7 +47,7 @@ impl Variables {
     /// Four rounds. Two rounds turn ABEF into the next CDGH, so the names swap twice and come out right.
     #[inline]
     #[target_feature(enable = "sha")]
-    fn rounds4(&mut self, [k0, k1, k2, k3]: [u32; 4], words: __m128i) {
+    pub(super) fn rounds4(&mut self, [k0, k1, k2, k3]: [u32; 4], words: Words) {
         let [k0, k1, k2, k3] = [k0, k1, k2, k3].map(u32::cast_signed);
         let words_k = _mm_add_epi32(words, _mm_set_epi32(k3, k2, k1, k0));
         self.cdgh = _mm_sha256rnds2_epu32(self.cdgh, self.abef, words_k);
@@ -139,31 +57,23 @@ impl Variables {
 
     #[inline]
     #[target_feature(enable = "sse2")]
-    fn add(&mut self, before: Self) {
+    pub(super) fn add(&mut self, before: Self) {
         self.abef = _mm_add_epi32(self.abef, before.abef);
         self.cdgh = _mm_add_epi32(self.cdgh, before.cdgh);
     }
 }
 
-/// The block's sixteen big-endian words.
+/// Four words out of the bytes as they are in a block.
 #[inline]
 #[target_feature(enable = "ssse3")]
-fn load_block(block: &[u8; 64]) -> Schedule {
-    // SAFETY: both types are 64 bytes of plain data, for which every bit pattern is a value.
-    let [w0, w1, w2, w3] = unsafe { std::mem::transmute::<[u8; 64], Schedule>(*block) };
-    let swap = _mm_set_epi64x(0x0c0d_0e0f_0809_0a0b, 0x0405_0607_0001_0203);
-    [
-        _mm_shuffle_epi8(w0, swap),
-        _mm_shuffle_epi8(w1, swap),
-        _mm_shuffle_epi8(w2, swap),
-        _mm_shuffle_epi8(w3, swap),
-    ]
+pub(super) fn from_big_endian(bytes: Words) -> Words {
+    _mm_shuffle_epi8(bytes, _mm_set_epi64x(0x0c0d_0e0f_0809_0a0b, 0x0405_0607_0001_0203))
 }
 
 /// The next four words of W; they take the place of the oldest four.
 #[inline]
 #[target_feature(enable = "sha,ssse3")]
-fn extend(w: &mut Schedule) -> __m128i {
+pub(super) fn extend(w: &mut Schedule) -> Words {
     let [w0, w1, w2, w3] = *w;
     let seven_back = _mm_alignr_epi8::<4>(w3, w2);
     let next = _mm_sha256msg2_epu32(_mm_add_epi32(_mm_sha256msg1_epu32(w0, w1), seven_back), w3);
