@@ -58,6 +58,12 @@ impl Folder {
         self.fd.as_fd()
     }
 
+    /// Whether its files are read in a way of their own ([`Gate::reading_with`]).
+    #[must_use]
+    pub fn is_paced(&self) -> bool {
+        self.gate.reader().is_some()
+    }
+
     /// Opens the folder `path` beneath this one.
     ///
     /// # Errors

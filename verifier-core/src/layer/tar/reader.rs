@@ -78,6 +78,11 @@ impl<R: BufRead> Reader<R> {
         }
     }
 
+    /// The stream. It stands where the bytes begin that [`Reader::data`] has just lent out.
+    pub fn stream(&self) -> &R {
+        &self.stream
+    }
+
     /// The stream, wherever it stands.
     pub fn into_inner(self) -> R {
         self.stream

@@ -154,7 +154,8 @@ impl Run<'_> {
             let plan = (Purpose::Hash, tar_limit);
             let stream = TarStream::start(scope, layer, compression, plan, self.interrupt, self.progress);
             let mut tar = Reader::new(stream);
-            let broken = self.entries(&mut tar).err();
+            let mut contents = Contents::new(scope, self.request, self.dev, self.interrupt);
+            let broken = self.entries(&mut tar, &mut contents).err();
             let mut stream = tar.into_inner();
             let stop = stream.take_stop();
             let go_on = matches!(stop, None | Some(Stop::Fault(_)));
@@ -180,33 +181,23 @@ impl Run<'_> {
     }
 
     /// Applies all entries, and compares the files among them.
-    fn entries(&mut self, tar: &mut Reader<TarStream<'_>>) -> Result<(), Broken> {
+    fn entries(
+        &mut self,
+        tar: &mut Reader<TarStream<'_>>,
+        contents: &mut Contents<'_, '_>,
+    ) -> Result<(), Broken> {
         let mut header = Header::default();
-        let mut contents = Contents::new(self.request, self.dev, self.interrupt);
         while tar.next(&mut header).map_err(Broken::Tar)? {
             self.entries += 1;
             self.has_whiteouts |= header.name.windows(4).any(|part| part == b".wh.");
             self.has_devices |= matches!(header.kind, EntryKind::CharDevice | EntryKind::BlockDevice);
             let applied = self.model.apply(&header).map_err(|why| Broken::Apply(header.offset, why))?;
-            if let Some((node, inode)) = applied {
-                self.content(&mut contents, tar, (node, inode)).map_err(Broken::Tar)?;
+            if let Some(file) = applied {
+                contents.compare(&mut self.model, file, tar).map_err(Broken::Tar)?;
             }
         }
+        contents.finish(&mut self.model);
         self.model.finish_layer().map_err(|why| Broken::Apply(header.offset, ApplyError::Refused(why)))
-    }
-
-    fn content(
-        &mut self,
-        contents: &mut Contents<'_>,
-        tar: &mut Reader<TarStream<'_>>,
-        (node, inode): (NodeId, InodeId),
-    ) -> Result<(), TarError> {
-        let size = self.model.get(inode).map_or(0, crate::layer::tree::Inode::size_bytes);
-        if size > 0 {
-            let outcome = contents.compare(&mut self.model, node, size, tar)?;
-            self.model.set_outcome(inode, outcome);
-        }
-        tar.finish_data()
     }
 
     /// Compares files whose bytes went by under a name that is no longer theirs.
@@ -234,18 +225,19 @@ impl Run<'_> {
             let stream = TarStream::start(scope, layer, compression, plan, self.interrupt, &|_| {});
             let mut tar = Reader::new(stream);
             let mut header = Header::default();
-            let mut contents = Contents::new(self.request, self.dev, self.interrupt);
+            let mut contents = Contents::new(scope, self.request, self.dev, self.interrupt);
             let mut left = moved.len();
             let mut entry = 0;
             while left > 0 && matches!(tar.next(&mut header), Ok(true)) {
                 if let Some((inode, node)) = moved.get(&entry) {
                     left -= 1;
-                    if self.content(&mut contents, &mut tar, (*node, *inode)).is_err() {
+                    if contents.compare(&mut self.model, (*node, *inode), &mut tar).is_err() {
                         break;
                     }
                 }
                 entry += 1;
             }
+            contents.finish(&mut self.model);
             tar.into_inner().take_stop()
         });
         match stop {

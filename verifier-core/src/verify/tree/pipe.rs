@@ -1,6 +1,8 @@
 //! A blob, decompressed by one thread, hashed and handed to the tar reader by another.
 
 use std::io::{self, BufRead, Read};
+use std::ops::Range;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::Scope;
 
@@ -12,7 +14,7 @@ use crate::layer::LayerFault;
 use crate::layer::decompress::{Compression, Decompressor, Source, StreamError};
 
 /// Bytes of tar that are handed over at a time.
-const CHUNK: usize = 256 * 1024;
+const CHUNK: usize = 128 * 1024;
 
 /// Buffers on their way, of each kind.
 const BUFFERS: usize = 4;
@@ -63,8 +65,10 @@ pub(super) struct TarStream<'a> {
     messages: Receiver<Message>,
     spare_blob: Sender<Vec<u8>>,
     spare_tar: Sender<Vec<u8>>,
-    current: Vec<u8>,
+    current: Arc<Vec<u8>>,
     used: usize,
+    /// Pieces that went by, as long as somebody else has them.
+    lent: Vec<Arc<Vec<u8>>>,
     hashes: Hashes,
     blob_bytes: u64,
     tar_bytes: u64,
@@ -99,8 +103,9 @@ impl<'a> TarStream<'a> {
             messages,
             spare_blob,
             spare_tar,
-            current: Vec::new(),
+            current: Arc::default(),
             used: 0,
+            lent: Vec::new(),
             hashes: Hashes::new(hash.then_some(&layer.algorithm)),
             blob_bytes: 0,
             tar_bytes: 0,
@@ -126,9 +131,10 @@ impl<'a> TarStream<'a> {
                 }
             }
             Ok(Message::Tar(bytes)) => {
-                let full = std::mem::replace(&mut self.current, bytes);
+                let full = std::mem::replace(&mut self.current, Arc::new(bytes));
                 self.used = 0;
-                let _ = self.spare_tar.send(full);
+                let spare = self.spare(full);
+                let _ = self.spare_tar.send(spare);
                 self.tar_bytes += self.current.len() as u64;
                 if let Some(used) = self.hashes.tar(&self.current) {
                     let _ = self.spare_blob.send(used);
@@ -152,6 +158,18 @@ impl<'a> TarStream<'a> {
             return Err(self.stop(Stop::Interrupted));
         }
         Ok(!self.tar_ended)
+    }
+
+    /// A buffer to be filled again, for a piece that went by: its own, unless somebody still has that.
+    fn spare(&mut self, full: Arc<Vec<u8>>) -> Vec<u8> {
+        self.lent.push(full);
+        let free = self.lent.iter().position(|piece| Arc::strong_count(piece) == 1);
+        free.and_then(|at| Arc::into_inner(self.lent.swap_remove(at))).unwrap_or_default()
+    }
+
+    /// The next `count` bytes, to be kept: no more than [`BufRead::fill_buf`] has just shown.
+    pub(super) fn share(&self, count: usize) -> (Arc<Vec<u8>>, Range<usize>) {
+        (Arc::clone(&self.current), self.used..self.used + count)
     }
 
     fn stop(&mut self, stop: Stop) -> io::Error {
