@@ -100,11 +100,8 @@ impl<'scope, 'env> Comparers<'scope, 'env> {
         let mut files = Files::new(self.tree, self.dev, self.interrupt);
         let (interrupt, queue, done) = (self.interrupt, Arc::clone(&self.queue), self.done_to.clone());
         let work = move || {
-            while let Some(mut batch) = next(&queue) {
-                batch.compare(&mut files, interrupt);
-                if done.send(batch).is_err() {
-                    break;
-                }
+            while let Some(batch) = next(&queue) {
+                Lent { batch, done: &done }.batch.compare(&mut files, interrupt);
             }
         };
         match Builder::new().spawn_scoped(self.scope, work) {
@@ -112,6 +109,19 @@ impl<'scope, 'env> Comparers<'scope, 'env> {
             // The system has no more: what there is must do.
             Err(_) => self.threads_max = self.threads,
         }
+    }
+}
+
+/// A batch that goes back whatever becomes of its thread: somebody waits for it.
+struct Lent<'a> {
+    batch: Batch,
+    done: &'a Sender<Batch>,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        // Nobody waits any more when the archive turned out to be broken.
+        let _ = self.done.send(std::mem::take(&mut self.batch));
     }
 }
 

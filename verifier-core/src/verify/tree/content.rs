@@ -172,7 +172,7 @@ fn keep(tar: &mut Reader<TarStream<'_>>, size: usize) -> Result<Bytes, TarError>
         let room = size - copied.len();
         match tar.data()? {
             Data::End => return Ok(Bytes::Copied(copied)),
-            Data::Bytes(piece) if piece.len() == size => {
+            Data::Bytes(piece) if copied.is_empty() && piece.len() == size => {
                 let (piece, range) = tar.stream().share(size);
                 return Ok(Bytes::Shared(piece, range));
             }
