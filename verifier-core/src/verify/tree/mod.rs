@@ -7,9 +7,8 @@
 //! beside the model. (A second pass is needed where a file's first name was replaced while a hard link keeps its bytes: the bytes
 //! have gone by under the wrong name.)
 //!
-//! Memory does not depend on the size of the layer or of any file: buffers of 128 and 256 KiB, twenty at most, and about 100
-//! bytes for each name in the tree. Nothing outside of the tree is ever opened, and nothing in it that is not a regular file or
-//! a folder.
+//! Memory does not depend on the size of the layer or of any file: buffers of 256 KiB, twenty at most, and about 100 bytes for
+//! each name in the tree. Nothing outside of the tree is ever opened, and nothing in it that is not a regular file or a folder.
 
 mod batch;
 mod compare;

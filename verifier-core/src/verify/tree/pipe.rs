@@ -14,7 +14,7 @@ use crate::layer::LayerFault;
 use crate::layer::decompress::{Compression, Decompressor, Source, StreamError};
 
 /// Bytes of tar that are handed over at a time.
-const CHUNK: usize = 128 * 1024;
+const CHUNK: usize = 256 * 1024;
 
 /// Buffers on their way, of each kind.
 const BUFFERS: usize = 4;
