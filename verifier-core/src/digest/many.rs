@@ -10,6 +10,7 @@
 
 use std::io;
 
+use super::buffer::Buffer;
 use super::pair::{BLOCK_BYTES, Pairing};
 use super::{Digest, Hasher};
 use crate::io::{ReadAt, read_full_at};
@@ -95,7 +96,7 @@ struct Lane<J, S> {
     read_bytes: u64,
     /// Whether that was all of it.
     at_end: bool,
-    buffer: Box<[u8]>,
+    buffer: Buffer,
     /// What is in the buffer and not hashed yet. Whole blocks, but at the message's end.
     from: usize,
     to: usize,
@@ -103,7 +104,7 @@ struct Lane<J, S> {
 
 impl<J, S: ReadAt> Lane<J, S> {
     fn new(lane_bytes: usize) -> Self {
-        let buffer = vec![0; lane_bytes].into_boxed_slice();
+        let buffer = Buffer::new(lane_bytes);
         Lane { message: None, read_bytes: 0, at_end: false, buffer, from: 0, to: 0 }
     }
 
@@ -130,8 +131,9 @@ impl<J, S: ReadAt> Lane<J, S> {
 
     /// Reads the next bytes of the message, a whole buffer where there is so much. Nothing means it has ended.
     fn fill(&mut self, source: &S) -> io::Result<usize> {
-        let count = if self.at_end { 0 } else { read_full_at(source, &mut self.buffer, self.read_bytes)? };
-        self.at_end = count < self.buffer.len();
+        let room = self.buffer.bytes_mut();
+        let count = if self.at_end { 0 } else { read_full_at(source, room, self.read_bytes)? };
+        self.at_end = count < room.len();
         self.read_bytes += count as u64;
         (self.from, self.to) = (0, count);
         Ok(count)
@@ -139,7 +141,7 @@ impl<J, S: ReadAt> Lane<J, S> {
 
     /// The hasher, and the next `count` bytes for it.
     fn take(&mut self, count: usize) -> Option<(&mut Hasher, &[u8])> {
-        let bytes = self.buffer.get(self.from..self.to)?.get(..count)?;
+        let bytes = self.buffer.bytes().get(self.from..self.to)?.get(..count)?;
         self.from += count;
         Some((&mut self.message.as_mut()?.hasher, bytes))
     }

@@ -8,6 +8,7 @@
 //! ChainID    ChainID(0) = DiffID(0); ChainID(n) = sha256(ChainID(n-1) + " " + DiffID(n))   image-spec, config.md
 //! ```
 
+mod buffer;
 mod chain;
 mod hash;
 mod many;
