@@ -12,11 +12,12 @@
 
 use std::fs::File;
 use std::hint::black_box;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use benches::{spread, write_noise};
 use rustix::fs::{Advice, OFlags, fadvise};
 use rustix::time::{ClockId, clock_gettime};
 use verifier_core::digest::Sha256;
@@ -30,7 +31,7 @@ fn main() -> io::Result<()> {
     let folder = args.next().map_or_else(std::env::temp_dir, PathBuf::from);
     let mib = args.next().and_then(|mib| mib.to_str()?.parse().ok()).unwrap_or(512);
     let paths = ["containerd-fsck-reading-1", "containerd-fsck-reading-2"].map(|name| folder.join(name));
-    let answer = paths.iter().try_for_each(|path| write(path, mib)).and_then(|()| measure(&paths, mib));
+    let answer = paths.iter().try_for_each(|path| write_noise(path, mib)).and_then(|()| measure(&paths, mib));
     for path in &paths {
         let _ = std::fs::remove_file(path);
     }
@@ -119,14 +120,6 @@ fn hash_memory(buffer_bytes: usize, gigabytes: f64) -> f64 {
     gigabytes / (cpu_time() - cpu).as_secs_f64()
 }
 
-fn write(path: &Path, mib: usize) -> io::Result<()> {
-    let mut file = File::create_new(path)?;
-    for number in 1..=mib {
-        file.write_all(&benches::noise(number as u64, 1 << 20))?;
-    }
-    file.sync_all()
-}
-
 fn drop_cache(paths: &[PathBuf; 2]) -> io::Result<()> {
     for path in paths {
         fadvise(File::open(path)?, 0, None, Advice::DontNeed)?;
@@ -137,13 +130,4 @@ fn drop_cache(paths: &[PathBuf; 2]) -> io::Result<()> {
 fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.try_into().unwrap_or(0))
-}
-
-fn spread(mut values: Vec<f64>) -> String {
-    values.sort_by(f64::total_cmp);
-    match values.as_slice() {
-        [] => "-".to_owned(),
-        [low, .., high] => format!("{low:.2} **{:.2}** {high:.2}", values[values.len() / 2]),
-        [one] => format!("{one:.2}"),
-    }
 }

@@ -7,12 +7,13 @@
 
 use std::fs::File;
 use std::hint::black_box;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Barrier;
 use std::time::Instant;
 
+use benches::{spread, write_noise};
 use verifier_core::digest::Sha256;
 
 const ROUNDS: usize = 11;
@@ -31,7 +32,7 @@ fn main() -> io::Result<()> {
         .map(|number| ["a", "b"].map(|name| scratch.path().join(format!("{number}-{name}"))))
         .collect();
     for path in pairs.iter().flatten() {
-        write(path, mib)?;
+        write_noise(path, mib)?;
     }
     let memory: Vec<Pair<Vec<u8>>> =
         pairs.iter().map(|pair| pair.each_ref().map(|_| benches::noise(1, mib << 20))).collect();
@@ -103,17 +104,4 @@ fn read(paths: &Pair<PathBuf>, hash: bool) -> io::Result<()> {
     }
     black_box((one.finish(), other.finish()));
     Ok(())
-}
-
-fn write(path: &Path, mib: usize) -> io::Result<()> {
-    let mut file = File::create_new(path)?;
-    for number in 1..=mib {
-        file.write_all(&benches::noise(number as u64, 1 << 20))?;
-    }
-    file.sync_all()
-}
-
-fn spread(mut values: Vec<f64>) -> String {
-    values.sort_by(f64::total_cmp);
-    format!("{:.2} **{:.2}** {:.2}", values[0], values[values.len() / 2], values[values.len() - 1])
 }

@@ -1,6 +1,7 @@
 //! What the benches and the side-by-side runs measure with: the same bytes every time.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -37,6 +38,32 @@ pub fn noise(seed: u64, bytes: usize) -> Vec<u8> {
     noise
 }
 
+/// A new file of `mib` MiB that nothing packs, on the disk when this returns.
+///
+/// # Errors
+/// What the system says.
+pub fn write_noise(path: &Path, mib: usize) -> io::Result<()> {
+    let mut file = File::create_new(path)?;
+    for number in 1..=mib {
+        file.write_all(&noise(number as u64, 1 << 20))?;
+    }
+    file.sync_all()
+}
+
+/// Lowest, **median** and highest, as a table has them.
+#[must_use]
+pub fn spread(mut values: Vec<f64>) -> String {
+    values.sort_by(f64::total_cmp);
+    match values.as_slice() {
+        [] => "-".to_owned(),
+        [one] => format!("{one:.2}"),
+        [low, .., high] => {
+            let median = values.get(values.len() / 2).unwrap_or(high);
+            format!("{low:.2} **{median:.2}** {high:.2}")
+        }
+    }
+}
+
 /// A tar of `files` files of up to 98 kB each, and in the folder `tree` what it makes when it is unpacked.
 ///
 /// # Errors
@@ -52,7 +79,7 @@ pub fn layer(tree: &Path, files: usize) -> io::Result<Vec<u8>> {
         std::fs::write(&path, &entry.data)?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(entry.mode))?;
         let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(entry.mtime.0.unsigned_abs());
-        std::fs::File::options().write(true).open(&path)?.set_modified(time)?;
+        File::options().write(true).open(&path)?.set_modified(time)?;
         layer.add(&entry);
     }
     Ok(layer.finish())
