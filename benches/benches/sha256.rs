@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use sha2::Digest as _;
-use verifier_core::digest::{Algorithm, Digest, Feed, Hashed, Hasher, Message, Sha256, hash_all};
+use verifier_core::digest::{Algorithm, Digest, Feed, Hashed, Hasher, LANE_BYTES, Message, Sha256, hash_all};
 
 fn kernel(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("sha256");
@@ -38,7 +38,7 @@ fn many(criterion: &mut Criterion) {
     group.bench_function("hash_all", |bencher| {
         bencher.iter(|| {
             let mut feed = Memory { messages: messages.iter(), digests: Vec::new() };
-            hash_all(&mut feed);
+            hash_all(LANE_BYTES, &mut feed);
             feed.digests
         });
     });

@@ -11,7 +11,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use verifier_core::bolt::Database;
-use verifier_core::digest::{Algorithm, Digest, Feed, Hashed, Hasher, Message, hash_all};
+use verifier_core::digest::{Algorithm, Digest, Feed, Hashed, Hasher, LANE_BYTES, Message, hash_all};
 use verifier_core::event::Interrupt;
 use verifier_core::io::{File, Folder, Gate};
 use verifier_core::metadata::MetadataVisitor;
@@ -73,7 +73,7 @@ impl Feed for Files {
 
 fn hash(folder: &Folder) -> Result<()> {
     let mut files = Files(vec![folder.file("blob-1")?, folder.file("blob-2")?], Vec::new());
-    hash_all(&mut files);
+    hash_all(LANE_BYTES, &mut files);
     if files.1.len() == 2 { Ok(()) } else { Err("not hashed".into()) }
 }
 

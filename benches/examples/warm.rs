@@ -8,17 +8,15 @@
 use std::fs::File;
 use std::hint::black_box;
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::Barrier;
 use std::time::Instant;
 
 use benches::{spread, write_noise};
-use verifier_core::digest::Sha256;
+use verifier_core::digest::{LANE_BYTES, Sha256};
+use verifier_core::io::Buffer;
 
 const ROUNDS: usize = 11;
-/// As `hash_all` has them.
-const BUFFER: usize = 512 << 10;
 
 type Pair<T> = [T; 2];
 
@@ -40,8 +38,8 @@ fn main() -> io::Result<()> {
     let mut rates: [Vec<f64>; 4] = Default::default();
     for _ in 0..ROUNDS {
         let seconds = [
-            on_all(processors, |number| hash_memory(&memory[number], |_| 0..BUFFER)),
-            on_all(processors, |number| hash_memory(&memory[number], |at| at..at + BUFFER)),
+            on_all(processors, |number| hash_memory(&memory[number], |_| 0..LANE_BYTES)),
+            on_all(processors, |number| hash_memory(&memory[number], |at| at..at + LANE_BYTES)),
             on_all(processors, |number| read(&pairs[number], false)),
             on_all(processors, |number| read(&pairs[number], true)),
         ];
@@ -80,7 +78,7 @@ fn on_all(processors: usize, work: impl Fn(usize) -> io::Result<()> + Sync) -> i
 /// Hashes as many bytes as both have, those of `place` at each step.
 fn hash_memory([a, b]: &Pair<Vec<u8>>, place: impl Fn(usize) -> std::ops::Range<usize>) -> io::Result<()> {
     let (mut one, mut other) = (Sha256::default(), Sha256::default());
-    for at in (0..a.len()).step_by(BUFFER) {
+    for at in (0..a.len()).step_by(LANE_BYTES) {
         one.update_two(&a[place(at)], &mut other, &b[place(at)]);
     }
     black_box((one.finish(), other.finish()));
@@ -89,18 +87,18 @@ fn hash_memory([a, b]: &Pair<Vec<u8>>, place: impl Fn(usize) -> std::ops::Range<
 
 fn read(paths: &Pair<PathBuf>, hash: bool) -> io::Result<()> {
     let files = [File::open(&paths[0])?, File::open(&paths[1])?];
-    let (mut a, mut b) = (vec![0; BUFFER], vec![0; BUFFER]);
+    let (mut a, mut b) = (Buffer::default(), Buffer::default());
     let (mut one, mut other) = (Sha256::default(), Sha256::default());
     let mut offset = 0;
     loop {
-        let counts = [files[0].read_at(&mut a, offset)?, files[1].read_at(&mut b, offset)?];
-        if counts == [0, 0] {
+        let pair = [a.read(&files[0], offset, LANE_BYTES)?, b.read(&files[1], offset, LANE_BYTES)?];
+        if pair.iter().all(|bytes| bytes.is_empty()) {
             break;
         }
         if hash {
-            one.update_two(&a[..counts[0]], &mut other, &b[..counts[1]]);
+            one.update_two(pair[0], &mut other, pair[1]);
         }
-        offset += BUFFER as u64;
+        offset += LANE_BYTES as u64;
     }
     black_box((one.finish(), other.finish()));
     Ok(())

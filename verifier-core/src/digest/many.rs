@@ -10,14 +10,12 @@
 
 use std::io;
 
-use super::buffer::Buffer;
 use super::pair::{BLOCK_BYTES, Pairing};
 use super::{Digest, Hasher};
-use crate::io::{ReadAt, read_full_at};
+use crate::io::{Buffer, ReadAt};
 
-/// Large enough that the calls cost nothing next to the copying, small enough for a core's second-level cache:
-/// measured in benches/README.md.
-const LANE_BYTES: usize = 512 << 10;
+/// The buffers of [`hash_all`] that are fastest, in bytes: measured in benches/README.md, Reading.
+pub const LANE_BYTES: usize = 1 << 20;
 
 /// A message to hash.
 pub struct Message<J, S> {
@@ -55,17 +53,15 @@ pub trait Feed {
 /// Hashes every message of `feed`, in this thread. One that cannot be read fails alone.
 ///
 /// Two SHA-256 in flight are hashed side by side. One of another algorithm takes its turn with the other lane.
-/// Memory: two buffers of 512 KiB.
-pub fn hash_all<F: Feed>(feed: &mut F) {
-    hash_all_by(Pairing::detect(), LANE_BYTES, feed);
+/// Memory: two buffers of `lane_bytes`, which is rounded to whole blocks of 64 bytes, one at least.
+pub fn hash_all<F: Feed>(lane_bytes: usize, feed: &mut F) {
+    hash_all_by(Pairing::detect(), (lane_bytes / BLOCK_BYTES).max(1) * BLOCK_BYTES, feed);
 }
 
-/// As [`hash_all`], with buffers of `lane_bytes`, a multiple of 64 above 0.
 fn hash_all_by<F: Feed>(pairing: Pairing, lane_bytes: usize, feed: &mut F) {
-    let mut a = Lane::new(lane_bytes);
-    let mut b = Lane::new(lane_bytes);
+    let (mut a, mut b) = (Lane::new(), Lane::new());
     loop {
-        let bytes = match (a.advance(feed), b.advance(feed)) {
+        let bytes = match (a.advance(feed, lane_bytes), b.advance(feed, lane_bytes)) {
             (State::Idle, State::Idle) => return,
             (State::Filled, State::Filled) => step_both(pairing, &mut a, &mut b),
             (State::Filled, State::Idle) => a.step_alone(),
@@ -103,20 +99,19 @@ struct Lane<J, S> {
 }
 
 impl<J, S: ReadAt> Lane<J, S> {
-    fn new(lane_bytes: usize) -> Self {
-        let buffer = Buffer::new(lane_bytes);
-        Lane { message: None, read_bytes: 0, at_end: false, buffer, from: 0, to: 0 }
+    fn new() -> Self {
+        Lane { message: None, read_bytes: 0, at_end: false, buffer: Buffer::default(), from: 0, to: 0 }
     }
 
     /// Goes on to the next bytes where there are none to hash: from the message, or the next one.
-    fn advance<F: Feed<Job = J, Source = S>>(&mut self, feed: &mut F) -> State {
+    fn advance<F: Feed<Job = J, Source = S>>(&mut self, feed: &mut F, lane_bytes: usize) -> State {
         if self.from < self.to {
             return State::Filled;
         }
         let Some(message) = self.message.take().or_else(|| feed.next()) else {
             return State::Idle;
         };
-        match self.fill(&message.source) {
+        match self.fill(&message.source, lane_bytes) {
             Err(error) => feed.done(message.job, Err(error)),
             Ok(0) => feed.done(message.job, Ok(Some((message.hasher.finish(), self.read_bytes)))),
             Ok(_) => {
@@ -130,10 +125,10 @@ impl<J, S: ReadAt> Lane<J, S> {
     }
 
     /// Reads the next bytes of the message, a whole buffer where there is so much. Nothing means it has ended.
-    fn fill(&mut self, source: &S) -> io::Result<usize> {
-        let room = self.buffer.bytes_mut();
-        let count = if self.at_end { 0 } else { read_full_at(source, room, self.read_bytes)? };
-        self.at_end = count < room.len();
+    fn fill(&mut self, source: &S, lane_bytes: usize) -> io::Result<usize> {
+        let len = if self.at_end { 0 } else { lane_bytes };
+        let count = self.buffer.read(source, self.read_bytes, len)?.len();
+        self.at_end = count < lane_bytes;
         self.read_bytes += count as u64;
         (self.from, self.to) = (0, count);
         Ok(count)

@@ -8,7 +8,6 @@
 //! ChainID    ChainID(0) = DiffID(0); ChainID(n) = sha256(ChainID(n-1) + " " + DiffID(n))   image-spec, config.md
 //! ```
 
-mod buffer;
 mod chain;
 mod hash;
 mod many;
@@ -23,6 +22,6 @@ mod sha256_x86;
 
 pub use chain::{ChainId, DiffId, chain_ids};
 pub use hash::Hasher;
-pub use many::{Feed, Hashed, Message, hash_all};
+pub use many::{Feed, Hashed, LANE_BYTES, Message, hash_all};
 pub use name::{Algorithm, Digest, ParseDigestError};
 pub use pair::Sha256;

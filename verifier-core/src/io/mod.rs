@@ -7,6 +7,7 @@
 //!
 //! Every operation passes a [`Gate`]: tests use it to make the nth call fail as a dying disk would.
 
+mod buffer;
 mod error;
 mod folder;
 mod gate;
@@ -14,6 +15,7 @@ mod hold;
 mod read_at;
 mod stat;
 
+pub use buffer::Buffer;
 pub use error::{errno, is_media_error};
 pub use folder::{Entry, File, Folder, NotRegular};
 pub use gate::{Gate, Op, Reader};

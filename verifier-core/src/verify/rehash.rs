@@ -7,9 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::work::worker_count;
 use crate::content::BlobFile;
-use crate::digest::{Digest, Feed, Hashed, Hasher, Message, hash_all};
+use crate::digest::{Digest, Feed, Hashed, Hasher, LANE_BYTES, Message, hash_all};
 use crate::event::{Event, Interrupt, Observer};
 use crate::io::{File, Folder};
+
+/// The most that the buffers of all workers take together, however many processors there are.
+const LANES_BYTES_MAX: usize = 32 << 20;
 
 /// What came of rehashing each blob; one that the run was stopped before is not in it.
 pub(crate) type Rehashed<'a> = BTreeMap<&'a Digest, Rehash>;
@@ -49,11 +52,12 @@ pub(crate) fn rehash<'a>(
     let queue = Queue { root, blobs, next: AtomicUsize::new(0), done: Mutex::default(), observer, interrupt };
     // Two blobs make one worker's load.
     let workers = worker_count(threads).min(blobs.len().div_ceil(2));
+    let lane_bytes = LANE_BYTES.min(LANES_BYTES_MAX / (2 * workers.max(1)));
     std::thread::scope(|scope| {
         for _ in 1..workers {
-            scope.spawn(|| hash_all(&mut Worker(&queue)));
+            scope.spawn(|| hash_all(lane_bytes, &mut Worker(&queue)));
         }
-        hash_all(&mut Worker(&queue));
+        hash_all(lane_bytes, &mut Worker(&queue));
     });
     queue.done.into_inner().unwrap_or_default()
 }

@@ -2,28 +2,28 @@
 
 use std::io;
 
-use crate::io::{ReadAt, read_full_at};
+use crate::io::{Buffer, ReadAt};
 
 /// Bytes that are read at a time.
 pub(super) const CHUNK: usize = 256 * 1024;
 
 /// Takes a buffer of blob bytes that have been decompressed, gives an empty one for the next; `None` to stop.
-type Exchange<'a> = dyn FnMut(Vec<u8>) -> Option<Vec<u8>> + 'a;
+type Exchange<'a> = dyn FnMut(Buffer) -> Option<Buffer> + 'a;
 
 /// A blob, chunk by chunk. Each chunk, once used up, is handed to who asked for it: the hasher.
 pub struct Source<'a> {
     blob: &'a dyn ReadAt,
     /// Where the next chunk begins.
     offset: u64,
-    buffer: Vec<u8>,
+    buffer: Buffer,
     used: usize,
     exchange: Box<Exchange<'a>>,
 }
 
 impl<'a> Source<'a> {
     /// A source that hands every chunk on through `exchange`, in order and complete.
-    pub fn new(blob: &'a dyn ReadAt, exchange: impl FnMut(Vec<u8>) -> Option<Vec<u8>> + 'a) -> Source<'a> {
-        Source { blob, offset: 0, buffer: Vec::new(), used: 0, exchange: Box::new(exchange) }
+    pub fn new(blob: &'a dyn ReadAt, exchange: impl FnMut(Buffer) -> Option<Buffer> + 'a) -> Source<'a> {
+        Source { blob, offset: 0, buffer: Buffer::default(), used: 0, exchange: Box::new(exchange) }
     }
 
     /// Bytes of the blob that were used up.
@@ -32,19 +32,16 @@ impl<'a> Source<'a> {
     }
 
     fn rest(&self) -> &[u8] {
-        self.buffer.get(self.used..).unwrap_or_default()
+        self.buffer.bytes().get(self.used..).unwrap_or_default()
     }
 
     /// The bytes at hand; none at the end of the blob.
     pub(super) fn fill(&mut self) -> io::Result<&[u8]> {
-        if self.used >= self.buffer.len() {
+        if self.used >= self.buffer.bytes().len() {
             let used = std::mem::take(&mut self.buffer);
             let stopped = || io::Error::from(io::ErrorKind::BrokenPipe);
             let mut next = (self.exchange)(used).ok_or_else(stopped)?;
-            next.resize(CHUNK, 0);
-            let count = read_full_at(self.blob, &mut next, self.offset)?;
-            next.truncate(count);
-            self.offset += count as u64;
+            self.offset += next.read(self.blob, self.offset, CHUNK)?.len() as u64;
             (self.buffer, self.used) = (next, 0);
         }
         Ok(self.rest())
@@ -52,7 +49,7 @@ impl<'a> Source<'a> {
 
     /// `count` of the bytes at hand are used up.
     pub(super) fn consume(&mut self, count: usize) {
-        self.used = self.buffer.len().min(self.used + count);
+        self.used = self.buffer.bytes().len().min(self.used + count);
     }
 
     /// The next byte, if there is one.

@@ -6,7 +6,7 @@ use rustix::io::Errno;
 
 use super::difference::as_path;
 use crate::event::Interrupt;
-use crate::io::{File, Folder, NotRegular, errno, read_full_at};
+use crate::io::{Buffer, File, Folder, NotRegular, errno};
 use crate::layer::tree::{NodeId, Outcome};
 
 /// Bytes of a file that are read at a time.
@@ -17,7 +17,7 @@ pub(super) struct Files<'a> {
     tree: &'a Folder,
     /// The file system of the tree: what is mounted over a file is not its.
     dev: u64,
-    buffer: Vec<u8>,
+    buffer: Buffer,
     /// The folder of the file before: the next is most likely in the same.
     folder: Option<(NodeId, Folder)>,
     interrupt: &'a Interrupt,
@@ -25,7 +25,7 @@ pub(super) struct Files<'a> {
 
 impl<'a> Files<'a> {
     pub(super) fn new(tree: &'a Folder, dev: u64, interrupt: &'a Interrupt) -> Files<'a> {
-        Files { tree, dev, buffer: Vec::new(), folder: None, interrupt }
+        Files { tree, dev, buffer: Buffer::default(), folder: None, interrupt }
     }
 
     /// Opens `name` in the folder `parent`, whose path is `folder`, if a file of `size_bytes` is there. Otherwise says what
@@ -87,13 +87,7 @@ impl<'a> Files<'a> {
     }
 
     fn read(&mut self, file: &File, len: usize, offset: u64) -> Result<&[u8], Outcome> {
-        if self.buffer.len() < len {
-            self.buffer.resize(len, 0);
-        }
-        let room = self.buffer.get_mut(..len).unwrap_or_default();
-        let count =
-            read_full_at(file, room, offset).map_err(|error| Outcome::Unreadable { errno: errno(&error) })?;
-        Ok(room.get(..count).unwrap_or_default())
+        self.buffer.read(file, offset, len).map_err(|error| Outcome::Unreadable { errno: errno(&error) })
     }
 }
 

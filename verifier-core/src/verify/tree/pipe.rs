@@ -10,6 +10,7 @@ use super::hashes::Hashes;
 use super::request::LayerBlob;
 use crate::digest::{DiffId, Digest};
 use crate::event::Interrupt;
+use crate::io::Buffer;
 use crate::layer::LayerFault;
 use crate::layer::decompress::{Compression, Decompressor, Source, StreamError};
 
@@ -23,7 +24,7 @@ enum Message {
     /// The blob's bytes are the tar's.
     Plain,
     /// Bytes of the blob that were used up.
-    Blob(Vec<u8>),
+    Blob(Buffer),
     /// Bytes of the tar.
     Tar(Vec<u8>),
     /// The tar is complete; so many bytes of the blob followed it.
@@ -63,7 +64,7 @@ pub(super) struct Digests {
 /// The tar's bytes.
 pub(super) struct TarStream<'a> {
     messages: Receiver<Message>,
-    spare_blob: Sender<Vec<u8>>,
+    spare_blob: Sender<Buffer>,
     spare_tar: Sender<Vec<u8>>,
     current: Arc<Vec<u8>>,
     used: usize,
@@ -95,7 +96,7 @@ impl<'a> TarStream<'a> {
         let (spare_tar, tar_buffers) = channel();
         for _ in 0..BUFFERS {
             // The other end is at hand.
-            let _ = (spare_blob.send(Vec::new()), spare_tar.send(Vec::new()));
+            let _ = (spare_blob.send(Buffer::default()), spare_tar.send(Vec::new()));
         }
         scope.spawn(move || produce(layer, compression, &to, &blob_buffers, &tar_buffers));
         let hash = purpose == Purpose::Hash;
@@ -123,8 +124,8 @@ impl<'a> TarStream<'a> {
         match self.messages.recv() {
             Ok(Message::Plain) => self.hashes.set_plain(),
             Ok(Message::Blob(bytes)) => {
-                self.blob_bytes += bytes.len() as u64;
-                (self.progress)(bytes.len() as u64);
+                self.blob_bytes += bytes.bytes().len() as u64;
+                (self.progress)(bytes.bytes().len() as u64);
                 if let Some(used) = self.hashes.blob(bytes) {
                     // When the other end is gone, it needs no buffers.
                     let _ = self.spare_blob.send(used);
@@ -242,11 +243,11 @@ fn produce(
     layer: &LayerBlob<'_>,
     compression: Compression,
     to: &Sender<Message>,
-    blob_buffers: &Receiver<Vec<u8>>,
+    blob_buffers: &Receiver<Buffer>,
     tar_buffers: &Receiver<Vec<u8>>,
 ) {
     let source = Source::new(layer.blob, |used| {
-        if !used.is_empty() {
+        if !used.bytes().is_empty() {
             to.send(Message::Blob(used)).ok()?;
         }
         blob_buffers.recv().ok()
