@@ -15,7 +15,7 @@ mod bolt_support;
 
 use std::cell::Cell;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bolt_support::damage::{damage, originals};
@@ -150,17 +150,30 @@ fn survives_all_damage_and_misses_none_that_go_finds() {
     }
     let (first, variants) = (number("FSCK_SEED", 1), number("FSCK_DAMAGES", 3000));
     let folder = tempfile::tempdir().unwrap();
+    let threads = std::thread::available_parallelism().unwrap().get() as u64;
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let seeds = first + variants * thread / threads..first + variants * (thread + 1) / threads;
+            let (originals, folder) = (&originals, folder.path());
+            scope.spawn(move || survive(seeds, originals, folder));
+        }
+    });
+}
+
+/// The variants of `seeds`, by us, and some of them by Go.
+fn survive(seeds: impl Iterator<Item = u64>, originals: &[(String, Vec<u8>)], folder: &Path) {
     let (mut files, mut judged) = (Vec::new(), Vec::new());
-    let mut silent = 0;
-    for seed in first..first + variants {
+    let (mut variants, mut silent) = (0, 0);
+    for seed in seeds {
         let mut random = Random::new(seed);
         let (name, original) = &originals[random.below(originals.len())];
         let mut bytes = original.clone();
         let what = format!("variant {seed}: {name}: {}", damage(&mut bytes, &mut random));
         let ours = look(&bytes, &what);
+        variants += 1;
         silent += u64::from(ours.silent());
         if seed % 8 == 0 || ours.silent() && seed % 2 == 0 {
-            let file = folder.path().join(seed.to_string());
+            let file = folder.join(seed.to_string());
             std::fs::write(&file, &bytes).unwrap();
             files.push(file);
             judged.push((what, ours));
