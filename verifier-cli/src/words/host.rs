@@ -31,7 +31,7 @@ pub(crate) fn host(advice: &Advice) -> String {
         ),
         Advice::MountedFromAnother { mount_point, source, instead } => format!(
             "{} is configured to be mounted on {}, and {} is: what was looked at may not be what containerd wrote. Mount the one \
-             that belongs there, or put /etc/fstab right.",
+             that belongs there, or put right /etc/fstab or the mount unit.",
             escape(source),
             escape_path(mount_point),
             escape(instead)

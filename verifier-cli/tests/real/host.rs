@@ -56,7 +56,11 @@ impl Host {
 
     /// As [`Host::advice`], with these lines as the machine's fstab.
     fn with_fstab(&self, lines: &str) -> Vec<Value> {
-        let folder = etc_with(lines);
+        self.with_etc(&etc_with(lines))
+    }
+
+    /// As [`Host::advice`], with a folder laid over `/etc`.
+    fn with_etc(&self, folder: &tempfile::TempDir) -> Vec<Value> {
         self.advice(&format!("mount -t overlay -o lowerdir={}:/etc none /etc", folder.path().display()))
     }
 
@@ -136,6 +140,18 @@ fn a_file_system_that_is_not_mounted_and_one_that_is_another() {
         let advice = host.with_fstab(&format!("{source} {mount} ext4 defaults 0 2\n"));
         assert_eq!(advice, Vec::<Value>::new(), "{source}");
     }
+
+    // A mount unit, which something wants.
+    let mut escape = Command::new("systemd-escape");
+    let unit = succeed(escape.args(["--path", "--suffix=mount"]).arg(&host.root), LIMIT).trim().to_owned();
+    let etc = etc_with("");
+    let units = etc.path().join("systemd/system");
+    std::fs::create_dir_all(units.join("local-fs.target.wants")).unwrap();
+    std::fs::write(units.join(&unit), format!("[Mount]\nWhat=/dev/sdz9\nWhere={root}\n")).unwrap();
+    assert_eq!(host.with_etc(&etc), Vec::<Value>::new());
+    std::os::unix::fs::symlink(units.join(&unit), units.join("local-fs.target.wants").join(&unit)).unwrap();
+    let advice = host.with_etc(&etc);
+    assert_eq!((codes(&advice), &advice[0]["source"]), (vec!["not-mounted"], &"/dev/sdz9".into()));
 
     // Where nothing of containerd's is, that is why.
     let empty = host.fs.path().join("empty");

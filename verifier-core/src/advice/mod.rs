@@ -2,11 +2,13 @@
 //!
 //! Read-only and quick; where something cannot be asked, nothing is said. None of it is damage, and none changes an outcome.
 
+mod mounted;
+
 use std::fs;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use serde::Serialize;
 
 use crate::device::{Device, is_read_only};
@@ -101,9 +103,9 @@ const ENOUGH_INODES: u64 = 100_000;
 pub fn advise(root: &Path, daemon: &Daemon) -> Vec<Advice> {
     let device = Device::of(root);
     let mut advice = of_file_system(root);
-    let tab = fs::read_to_string("/etc/fstab").unwrap_or_default();
     let canonical = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
-    advice.extend(device.as_ref().and_then(|device| mounted_otherwise(&canonical, device, &tab)));
+    let otherwise = |device| mounted::mounted_otherwise(Path::new("/"), &canonical, device);
+    advice.extend(device.as_ref().and_then(otherwise));
     advice.extend(device.iter().flat_map(of_device));
     advice.extend(of_daemon(daemon));
     advice
@@ -126,52 +128,6 @@ fn of_file_system(root: &Path) -> Vec<Advice> {
         advice.push(Advice::MountedReadOnly);
     }
     advice
-}
-
-/// The innermost line of fstab(5) that `root` belongs to names a place that is not mounted, or a device that is not the one
-/// that is.
-fn mounted_otherwise(root: &Path, device: &Device, tab: &str) -> Option<Advice> {
-    let lines = tab.lines().map(str::trim).filter(|line| !line.starts_with('#'));
-    let entries = lines.filter_map(|line| {
-        let mut fields = line.split_ascii_whitespace();
-        let (source, mount_point, kind) = (fields.next()?, fields.next()?, fields.next()?);
-        let mount_point = PathBuf::from(crate::device::unescape(mount_point));
-        (root.starts_with(&mount_point) && kind != "swap").then_some((source, mount_point))
-    });
-    let (source, mount_point) = entries.max_by_key(|(_, mount_point)| mount_point.components().count())?;
-    let (is_at, instead, source) = (Path::new(&device.mount_point), device.source.clone(), source.to_owned());
-    if !is_at.starts_with(&mount_point) {
-        return Some(Advice::NotMounted { mount_point, source, instead });
-    }
-    let is_another = is_at == mount_point && is_another_device(&source, device);
-    is_another.then_some(Advice::MountedFromAnother { mount_point, source, instead })
-}
-
-/// Whether the first field of a line of fstab(5) is a block device that there is, and not the one that is mounted.
-fn is_another_device(configured: &str, mounted: &Device) -> bool {
-    // Of several devices, any may be named.
-    if ["btrfs", "bcachefs", "zfs"].contains(&mounted.file_system.as_str()) {
-        return false;
-    }
-    let links = [
-        ("UUID=", "by-uuid"),
-        ("LABEL=", "by-label"),
-        ("PARTUUID=", "by-partuuid"),
-        ("PARTLABEL=", "by-partlabel"),
-    ];
-    let link = links.iter().find_map(|(tag, folder)| {
-        let name = configured.strip_prefix(tag)?.trim_matches('"');
-        Some(Path::new("/dev/disk").join(folder).join(name))
-    });
-    let number = |path: &Path| {
-        let stat = rustix::fs::stat(path).ok()?;
-        (FileType::from_raw_mode(stat.st_mode) == FileType::BlockDevice).then_some(stat.st_rdev)
-    };
-    let configured = number(&link.unwrap_or_else(|| PathBuf::from(crate::device::unescape(configured))));
-    match (configured, number(Path::new(&mounted.source))) {
-        (Some(configured), Some(mounted)) => configured != mounted,
-        _ => false,
-    }
 }
 
 fn of_device(device: &Device) -> Vec<Advice> {
@@ -265,56 +221,6 @@ fn numbers(version: &str) -> Option<(u32, u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_place_that_is_mounted_otherwise() {
-        let tab = "# /dev/sdz /var/lib/containerd ext4\nUUID=1 / ext4 defaults 0 1\n\
-            /dev/sdb1 /var/lib/containerd xfs defaults 0 2\n/dev/sdc /mnt/a\\040b ext4\nnonsense\n";
-        let device = |mount_point: &str| Device {
-            source: "/dev/sda1".into(),
-            file_system: "ext4".into(),
-            mount_point: mount_point.into(),
-        };
-        let root = Path::new("/var/lib/containerd");
-        let expected = Advice::NotMounted {
-            mount_point: root.into(),
-            source: "/dev/sdb1".into(),
-            instead: "/dev/sda1".into(),
-        };
-        assert_eq!(mounted_otherwise(root, &device("/"), tab), Some(expected.clone()));
-        assert_eq!(mounted_otherwise(&root.join("below"), &device("/var"), tab), Some(expected));
-        assert_eq!(mounted_otherwise(root, &device("/var/lib/containerd"), tab), None);
-        assert_eq!(mounted_otherwise(&root.join("below"), &device("/var/lib/containerd/below"), tab), None);
-        assert_eq!(mounted_otherwise(Path::new("/var/lib/docker"), &device("/"), tab), None);
-        assert!(mounted_otherwise(Path::new("/mnt/a b/c"), &device("/"), tab).is_some());
-        assert_eq!(mounted_otherwise(root, &device("/"), ""), None);
-    }
-
-    #[test]
-    fn another_device_only_where_both_are_there() {
-        let names = fs::read_dir("/sys/class/block").into_iter().flatten().flatten();
-        let paths = names.map(|name| format!("/dev/{}", name.file_name().to_string_lossy()));
-        let disks: Vec<String> = paths.filter(|path| Path::new(path).exists()).collect();
-        let device = |source: &str, file_system: &str| Device {
-            source: source.into(),
-            file_system: file_system.into(),
-            mount_point: "/mnt".into(),
-        };
-        let of = |configured: &str, device: &Device| {
-            mounted_otherwise(Path::new("/mnt/root"), device, &format!("{configured} /mnt auto defaults\n"))
-        };
-        for absent in
-            ["UUID=0-0", "LABEL=none", "/dev/no-such", "/dev/null", "tmpfs", "/dev/disk/by-id/x", "host:/x"]
-        {
-            assert_eq!(of(absent, &device("/dev/null", "ext4")), None, "{absent}");
-        }
-        let [one, other, ..] = &disks[..] else { return };
-        assert_eq!(of(one, &device(one, "ext4")), None);
-        assert_eq!(of(one, &device(other, "btrfs")), None);
-        let found = of(one, &device(other, "ext4"));
-        let (mount_point, source, instead) = ("/mnt".into(), one.clone(), other.clone());
-        assert_eq!(found, Some(Advice::MountedFromAnother { mount_point, source, instead }));
-    }
 
     #[test]
     fn errors_of_this_device_and_of_its_disk() {
