@@ -68,9 +68,9 @@ fn unit(host: &Path, place: &Path) -> Option<Configured> {
         folders.iter().map(|folder| folder.join(&name)).find(|file| file.symlink_metadata().is_ok())?;
     // A masked unit is a link to /dev/null, and has no lines.
     let text = fs::read_to_string(file).ok()?;
-    let mut own = text.lines().map(str::trim).skip_while(|line| *line != "[Mount]").skip(1);
-    let what =
-        own.by_ref().take_while(|line| !line.starts_with('[')).find_map(|line| line.strip_prefix("What="))?;
+    let section = text.lines().map(str::trim).skip_while(|line| *line != "[Mount]").skip(1);
+    let settings = section.take_while(|line| !line.starts_with('[')).filter_map(|line| line.split_once('='));
+    let (_, what) = settings.filter(|(key, _)| key.trim() == "What").last()?;
     Some(Configured { source: what.trim().to_owned(), mount_point: place.to_owned() })
 }
 
@@ -217,7 +217,7 @@ mod tests {
         // A line of the same place is what the unit stands for; one further out is not.
         let tab = ("etc/fstab", "/dev/sdc /var/lib/containerd xfs\n/dev/sdd /var xfs\n");
         assert_eq!(of(&[own, wanted, tab]), expected("/dev/sdb1", "/var/lib/containerd"));
-        let above = ("run/systemd/system/var.mount", "[Mount]\nWhat = x\nWhat=/dev/sde\n");
+        let above = ("run/systemd/system/var.mount", "[Mount]\nWhat=/dev/old\nWhat = /dev/sde\n");
         let required = ("run/systemd/system/x.service.requires/var.mount", "");
         assert_eq!(of(&[above, required]), expected("/dev/sde", "/var"));
 
