@@ -135,7 +135,7 @@ pub(crate) struct CheckArgs {
     /// The report's format; JSON is one document, described by schema/report-1.json.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
-    /// Worker threads [default: one for each processor].
+    /// Worker threads [default: one for each processor, 16 at most].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
     /// Count warnings (unreferenced, stale) as damage.

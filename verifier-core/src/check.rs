@@ -24,7 +24,7 @@ pub struct CheckOptions {
     pub images: Vec<String>,
     /// Only what a crash put at risk is read; records, names and sizes are looked at all the same.
     pub at_risk: Option<AtRisk>,
-    /// Worker threads; 0 means one for each processor.
+    /// Worker threads; 0 means one for each processor, 16 at most.
     pub threads: usize,
 }
 
@@ -57,7 +57,7 @@ impl CheckOptions {
         self
     }
 
-    /// Sets how many threads work; 0 means one for each processor.
+    /// Sets how many threads work; 0 means one for each processor, 16 at most.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads;

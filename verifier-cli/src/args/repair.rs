@@ -89,7 +89,7 @@ pub(crate) struct RepairArgs {
     /// The format of the plan and of what came of it.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
-    /// Worker threads [default: one for each processor].
+    /// Worker threads [default: one for each processor, 16 at most].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
     /// No progress.

@@ -27,7 +27,7 @@ pub struct SweepOptions {
     pub time_budget: Option<Duration>,
     /// What was verified within this time is not verified again.
     pub every: Duration,
-    /// Worker threads; 0 means one for each processor.
+    /// Worker threads; 0 means one for each processor, 16 at most.
     pub threads: usize,
     /// Bytes of blobs that are verified between two words to the ledger: what a kill can cost.
     pub batch_bytes: u64,

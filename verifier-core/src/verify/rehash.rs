@@ -41,7 +41,7 @@ impl Rehash {
     }
 }
 
-/// Rehashes `blobs` below `root`, in the order they are given in, on `threads` threads (0: one for each processor).
+/// Rehashes `blobs` below `root`, in the order they are given in, on `threads` threads (0: one for each processor, 16 at most).
 pub(crate) fn rehash<'a>(
     root: &Folder,
     blobs: &[&'a Digest],

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Runs `work` on each job, on at most `threads` threads (0: one for each processor), in the jobs' order of begin.
+/// Runs `work` on each job, on at most `threads` threads (0: one for each processor, 16 at most), in the jobs' order of begin.
 /// Plain threads and not a pool of futures or of stolen tasks: jobs are few and long, and each worker keeps buffers.
 pub(super) fn run<J: Sync, R: Send>(jobs: &[J], threads: usize, work: impl Fn(&J) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
@@ -29,10 +29,14 @@ pub(super) fn run<J: Sync, R: Send>(jobs: &[J], threads: usize, work: impl Fn(&J
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-/// How many workers `threads` asks for: 0 means one for each processor.
+/// Workers that nobody asked for by number. More read no faster than disks do, and each layer in work takes a few MiB: a node of 100
+/// images takes 50 MiB with 16, 70 with 32 (benches/README.md, Scale).
+const WORKERS_MAX: usize = 16;
+
+/// How many workers `threads` asks for: 0 means one for each processor, 16 at most.
 pub(super) fn worker_count(threads: usize) -> usize {
     match threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        0 => std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX),
         some => some,
     }
 }

@@ -38,7 +38,7 @@ pub struct FoundBlob {
 }
 
 impl Found {
-    /// Hashes every blob of `inventory` below `root`, on `threads` threads (0: one for each processor).
+    /// Hashes every blob of `inventory` below `root`, on `threads` threads (0: one for each processor, 16 at most).
     #[must_use]
     pub fn read(
         root: &Folder,
