@@ -1,5 +1,6 @@
 //! Why something was not verified.
 
+use rustix::io::Errno;
 use verifier_core::report::Reason;
 
 use crate::render::{count, errno, escape};
@@ -31,6 +32,9 @@ pub(crate) fn reason(reason: &Reason) -> String {
         Reason::Interrupted => "the run was stopped".into(),
         Reason::PermissionDenied => "permission denied".into(),
         Reason::KeptChanging => "it kept changing".into(),
+        Reason::System { errno: number } if *number == Errno::LOOP.raw_os_error() => {
+            "a symbolic link leads to it, and none inside a root is followed (a bind mount is)".into()
+        }
         Reason::System { errno: number } => errno(*number),
         other => escape(format!("{other:?}")),
     }

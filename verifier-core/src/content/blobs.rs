@@ -5,6 +5,8 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 use super::CONTENT;
 use crate::digest::{Algorithm, Digest};
 use crate::io::{Entry, FileKind, Folder, Stat, Time};
@@ -71,13 +73,14 @@ pub fn list_blobs(root: &Folder) -> Blobs {
     }
     for (name, kind) in algorithms {
         let path = path.join(&name);
-        match name
-            .to_str()
-            .and_then(|name| name.parse::<Algorithm>().ok())
-            .filter(|_| is_folder(root, &path, kind))
-        {
-            Some(algorithm) => list_algorithm(root, &path, &algorithm, &mut found),
-            None => found.foreign.push(ForeignName { kind: kind_of(root, &path, kind), path }),
+        let kind = kind_of(root, &path, kind);
+        match (name.to_str().and_then(|name| name.parse::<Algorithm>().ok()), kind) {
+            (Some(algorithm), FileKind::Folder) => list_algorithm(root, &path, &algorithm, &mut found),
+            // containerd follows it, and has its blobs there.
+            (Some(_), FileKind::Symlink) if root.leads_to_folder(&path) => {
+                found.unreadable.push((path, Errno::LOOP.into()));
+            }
+            _ => found.foreign.push(ForeignName { kind, path }),
         }
     }
     found
@@ -114,10 +117,6 @@ fn list_names(root: &Folder, path: &Path, each: &mut dyn FnMut(&OsStr, FileKind)
         each(entry.name, entry.kind);
         Ok(())
     })
-}
-
-fn is_folder(root: &Folder, path: &Path, listed: FileKind) -> bool {
-    kind_of(root, path, listed) == FileKind::Folder
 }
 
 /// Some file systems do not tell the kind in a listing.

@@ -67,12 +67,16 @@ impl Folder {
     /// Opens the folder `path` beneath this one.
     ///
     /// # Errors
-    /// `ELOOP` or `ENOTDIR` when it is no folder, `ENOENT`, `EACCES`, `EIO`.
+    /// `ELOOP` when it is a link or one is on the way, `ENOTDIR` when it is no folder, `ENOENT`, `EACCES`, `EIO`.
     pub fn folder(&self, path: impl AsRef<Path>) -> io::Result<Folder> {
         let path = path.as_ref();
         let full = self.path.join(path);
         self.gate.pass(Op::Open, &full)?;
-        let fd = self.open_beneath(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
+        let fd = match self.open_beneath(path, OFlags::RDONLY | OFlags::DIRECTORY) {
+            // Of a link in the last place the kernel only says that it is no folder.
+            Err(Errno::NOTDIR) if self.is_link(path) => Err(Errno::LOOP),
+            other => other,
+        }?;
         Ok(Folder { fd, path: full, gate: self.gate.clone() })
     }
 
@@ -109,6 +113,26 @@ impl Folder {
         let path = path.as_ref();
         self.gate.pass(Op::Stat, &self.path.join(path))?;
         self.lstat(path)
+    }
+
+    /// What `path` leads to, links followed wherever they lead, as containerd follows them. Nothing is opened: it is only
+    /// told whether what is refused here is something there.
+    ///
+    /// # Errors
+    /// `ENOENT` when it leads nowhere, `ELOOP` when to itself, `EACCES`, `EIO`.
+    pub fn stat_through_links(&self, path: impl AsRef<Path>) -> io::Result<Stat> {
+        let path = path.as_ref();
+        self.gate.pass(Op::Stat, &self.path.join(path))?;
+        Ok(rustix::fs::statat(&self.fd, path, AtFlags::empty())?.into())
+    }
+
+    /// Whether a folder is reached by `path`, if links are followed.
+    pub(crate) fn leads_to_folder(&self, path: impl AsRef<Path>) -> bool {
+        self.stat_through_links(path).is_ok_and(|stat| stat.kind == FileKind::Folder)
+    }
+
+    fn is_link(&self, path: &Path) -> bool {
+        self.lstat(path).is_ok_and(|stat| stat.kind == FileKind::Symlink)
     }
 
     fn lstat(&self, path: &Path) -> io::Result<Stat> {

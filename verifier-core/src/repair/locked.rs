@@ -13,7 +13,7 @@ use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
 use super::disk::{Dir, Disk};
-use crate::io::{Holder, hold};
+use crate::io::{FileKind, Holder, hold};
 use crate::scan::{META_DB, SNAPSHOTTER_PREFIX};
 
 /// Why the locks could not be had.
@@ -93,6 +93,10 @@ impl<'a> LockedStore<'a> {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 other => other.map_err(fail)?,
             };
+            // Its lock is on what the link leads to, which nothing here follows.
+            if dir.stat(name).map_err(fail)?.is_some_and(|stat| stat.kind == FileKind::Symlink) {
+                return Err(fail(Errno::LOOP.into()));
+            }
             let Some(file) = dir.open_in_place(name).map_err(fail)? else { continue };
             if !lock(&file).map_err(fail)? {
                 return Err(LockError::Held(path));

@@ -3,10 +3,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 use super::view::{DatabaseView, Seen, salvage};
 use crate::bolt::{Database, MetaFault, OpenError, PageFault, ViewError, Visitor, consistent};
 use crate::finding::Unusable;
-use crate::io::{Folder, NotRegular, ReadAt, Time};
+use crate::io::{FileKind, Folder, NotRegular, ReadAt, Time};
 use crate::metadata::{Schema, StrayRecords};
 
 /// What was read of a bolt file.
@@ -89,7 +91,7 @@ pub(super) fn read_database<V: Visitor, T>(
     let modified = root.stat(path).ok().map(|stat| stat.mtime);
     let (state, salvage) = match root.file(path) {
         Ok(file) => read_pages(&file, schema, begin, finish),
-        Err(error) => (unopened(error), None),
+        Err(error) => (unopened(root, path, error), None),
     };
     DatabaseFacts { path: path.into(), schema, modified, state, salvage }
 }
@@ -121,12 +123,19 @@ fn read_pages<V: Visitor, T>(
 }
 
 /// What is known of a file that cannot even be opened.
-fn unopened<T>(error: io::Error) -> DatabaseState<T> {
+fn unopened<T>(root: &Folder, path: &Path, error: io::Error) -> DatabaseState<T> {
     match NotRegular::of(&error) {
+        // containerd follows the link and has its database; here no link is followed.
+        Some(FileKind::Symlink) if leads_to_data(root, path) => DatabaseState::Unreadable(Errno::LOOP.into()),
         Some(found) => DatabaseState::Unusable(Unusable::NotRegular { found }),
         None if error.kind() == io::ErrorKind::NotFound => DatabaseState::Unusable(Unusable::Absent),
         None => DatabaseState::Unreadable(error),
     }
+}
+
+/// Whether who follows the link `path` finds a file that is not empty.
+fn leads_to_data(root: &Folder, path: &Path) -> bool {
+    root.stat_through_links(path).is_ok_and(|stat| stat.kind == FileKind::File && stat.size_bytes > 0)
 }
 
 /// The error of a meta page that could not even be read: that is the medium's fault, and no reason to rebuild.

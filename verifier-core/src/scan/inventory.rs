@@ -6,6 +6,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use rustix::io::Errno;
+
 use super::databases::{DatabaseFacts, DatabaseState, read_database};
 use super::documents::Documents;
 use super::mode::mode_of;
@@ -125,7 +127,13 @@ pub fn scan(store: &Store, interrupt: &Interrupt) -> Inventory {
     let root = store.folder();
     let mut unreadable = Vec::new();
     let began = Timestamp::now();
-    let mode = root.stat(META_DB).map_or(Mode::Stopped, |stat| mode_of(&stat));
+    let mode = match root.stat(META_DB) {
+        // The lock is on what the link leads to.
+        Ok(stat) if stat.kind == FileKind::Symlink => Mode::Live,
+        Ok(stat) => mode_of(&stat),
+        Err(error) if is_loop(&error) => Mode::Live,
+        Err(_) => Mode::Stopped,
+    };
     // Files before rows: a blob is renamed into place before its row is written, so a row that is seen has a file that
     // was there to be seen; what the order cannot exclude is looked at again (verify::confirm).
     let blobs = list_blobs(root);
@@ -145,6 +153,11 @@ pub fn scan(store: &Store, interrupt: &Interrupt) -> Inventory {
     };
     let interrupted = interrupt.is_raised();
     Inventory { mode, began, meta_db, snapshotters, blobs, ingests, documents, unreadable, interrupted }
+}
+
+/// A link is in the way.
+fn is_loop(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::LOOP.raw_os_error())
 }
 
 fn list_snapshotters(
@@ -168,6 +181,8 @@ fn list_snapshotters(
             Ok(stat) if stat.kind == FileKind::Folder => {
                 snapshotters.insert(name, read_snapshotter(root, path, texts, unreadable));
             }
+            // containerd follows it, to a snapshotter that is not read here.
+            Ok(stat) if stat.kind == FileKind::Symlink => unreadable.push((path, Errno::LOOP.into())),
             Ok(_) => {}
             Err(error) => unreadable.push((path, error)),
         }
@@ -188,7 +203,10 @@ fn read_snapshotter(
         match read_holder(root, path.clone(), &mut has_snapshots) {
             Ok(holder) => holders.push(holder),
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
-            Err(error) => unreadable.push((path, error)),
+            Err(error) => {
+                has_snapshots |= root.leads_to_folder(&path);
+                unreadable.push((path, error));
+            }
         }
     }
     let database = read_database(

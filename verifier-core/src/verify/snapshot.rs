@@ -66,7 +66,11 @@ impl Eye<'_> {
     fn look(&self, task: &SnapshotTask) -> Looked {
         let tree = match self.root.folder(&task.tree) {
             Ok(tree) => tree,
-            // Something else there, or on the way: a file, a link.
+            // containerd follows the link on the way, and finds it.
+            Err(error) if is_absent(&error) && self.root.leads_to_folder(&task.tree) => {
+                return Looked::Unreadable(error);
+            }
+            // Something else there, or on the way: a file, a link to nowhere.
             Err(error) if is_absent(&error) => return Looked::NoFolder,
             Err(error) => return Looked::Unreadable(error),
         };
