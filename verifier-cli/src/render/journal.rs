@@ -86,13 +86,24 @@ pub(crate) fn write_repair(out: &mut dyn Write, repaired: &Repaired<'_>) -> io::
     for finding in repaired.left() {
         writeln!(out, "<{}>still wrong: {}", level(finding.severity()), words::message(finding))?;
     }
-    for gap in repaired.before.coverage.unverified.iter().filter(|gap| gap.reason.is_failure()) {
+    let gaps = repaired.gaps();
+    for gap in &gaps {
         writeln!(out, "<4>not checked: {}: {}", words::subject(&gap.subject), words::reason(&gap.reason))?;
     }
     let actions = count_of(repaired.plan.actions.len(), "action");
     match repaired.outcome() {
+        Outcome::Clean if !gaps.is_empty() => {
+            writeln!(
+                out,
+                "<4>{root}: incomplete: nothing to do is known, but not everything could be checked"
+            )
+        }
         Outcome::Clean => writeln!(out, "<6>{root}: clean: there is nothing to do"),
         Outcome::Planned => writeln!(out, "<4>{root}: {actions} to be done; --yes does it"),
+        Outcome::Corrected if !gaps.is_empty() => {
+            let but = "but not everything could be checked";
+            writeln!(out, "<4>{root}: corrected: all that was found is put right, {but}; {actions}")
+        }
         Outcome::Corrected => {
             writeln!(out, "<5>{root}: corrected: all that was wrong is put right; {actions}")
         }

@@ -8,7 +8,7 @@ use verifier_core::finding::{Finding, Severity};
 use verifier_core::repair::apply::Applied;
 use verifier_core::repair::plan::{Action, Refusal, RepairPlan};
 use verifier_core::repair::rebuild::Lost;
-use verifier_core::report::{Mode, Report};
+use verifier_core::report::{Mode, Report, Unverified};
 
 use super::{Paint, Style, count_of, escape_path, size, wrap};
 use crate::words;
@@ -59,6 +59,12 @@ impl Repaired<'_> {
         let after = self.done.map(|done| &done.after.findings);
         let damage = |finding: &&Finding| finding.severity() >= Severity::Error;
         after.into_iter().flatten().filter(damage).collect()
+    }
+
+    /// What could not be looked at, in the last look: nobody knows whether that is well.
+    pub(crate) fn gaps(&self) -> Vec<&Unverified> {
+        let seen = self.done.map_or(self.before, |done| &done.after);
+        seen.coverage.unverified.iter().filter(|gap| gap.reason.is_failure()).collect()
     }
 
     /// What the repair came to.
@@ -116,6 +122,7 @@ pub(crate) fn write_human(out: &mut dyn Write, repaired: &Repaired<'_>, style: S
     }
     write_lost(out, repaired.lost(), style)?;
     write_refusals(out, &plan.refusals, style)?;
+    write_gaps(out, &repaired.gaps())?;
     write_end(out, repaired, style)
 }
 
@@ -176,19 +183,42 @@ fn write_refusals(out: &mut dyn Write, refusals: &[Refusal], style: Style) -> io
     Ok(())
 }
 
+fn write_gaps(out: &mut dyn Write, gaps: &[&Unverified]) -> io::Result<()> {
+    if !gaps.is_empty() {
+        writeln!(out)?;
+    }
+    for gap in gaps.iter().take(SHOWN) {
+        let text = format!("{}: {}", words::subject(&gap.subject), words::reason(&gap.reason));
+        writeln!(out, "{}", wrap("Not checked: ", &text))?;
+    }
+    if let Some(more) = gaps.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        writeln!(out, "Not checked: {more} more ('check' lists them).")?;
+    }
+    Ok(())
+}
+
 fn write_end(out: &mut dyn Write, repaired: &Repaired<'_>, style: Style) -> io::Result<()> {
     writeln!(out)?;
     let plan = repaired.plan;
     for finding in repaired.left() {
         writeln!(out, "{}", wrap("  still wrong: ", &words::message(finding)))?;
     }
+    let is_complete = repaired.gaps().is_empty();
     let (paint, text) = match repaired.outcome() {
+        Outcome::Clean if !is_complete => (
+            Paint::Warning,
+            "INCOMPLETE: nothing to do is known, but not everything could be checked.".to_owned(),
+        ),
         Outcome::Clean => (Paint::Good, "CLEAN: there is nothing to do.".to_owned()),
         Outcome::Planned => {
             let count = count_of(plan.actions.len(), "action");
             let (write, pull) = (size(plan.write_bytes()), size(plan.pull_bytes()));
             let costs = format!("writes at most {write}; to be pulled afterwards: {pull}");
             (Paint::Warning, format!("PLAN: {count}, {costs}. Nothing was changed; --yes does it."))
+        }
+        Outcome::Corrected if !is_complete => {
+            let text = "CORRECTED: all that was found is put right, but not everything could be checked.";
+            (Paint::Warning, text.to_owned())
         }
         Outcome::Corrected => (Paint::Good, "CORRECTED: all that was wrong is put right.".to_owned()),
         Outcome::Left => (Paint::Error, "DAMAGE IS LEFT.".to_owned()),

@@ -10,7 +10,7 @@ use crate::render::{count_of, escape, escape_path};
 /// What a rebuild could not bring back.
 pub(crate) fn lost(lost: &Lost) -> String {
     let what = match lost.what {
-        LostKind::Page => "what was on the page",
+        LostKind::Page => "what was on the",
         LostKind::Image => "the image name",
         LostKind::ImageName => "the name of the image",
         LostKind::Blob => "the record of the blob",

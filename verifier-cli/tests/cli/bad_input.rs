@@ -3,7 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
-use super::support::{as_nobody, check, finish, open_folder, store};
+use super::support::{as_nobody, check, finish, fsck, open_folder, store};
 use testdata::golden;
 
 #[test]
@@ -98,3 +98,16 @@ fn a_store_is_unchanged_by_its_check() {
 }
 
 use std::os::unix::ffi::OsStrExt as _;
+
+/// A part that lies behind a link is read by containerd, and not here.
+#[test]
+fn a_repair_that_could_not_look_at_all_says_so() {
+    let (root, elsewhere) = (store(), tempfile::tempdir().unwrap());
+    let ingest = root.path().join("io.containerd.content.v1.content/ingest");
+    fs::rename(&ingest, elsewhere.path().join("ingest")).unwrap();
+    std::os::unix::fs::symlink(elsewhere.path().join("ingest"), &ingest).unwrap();
+    let ran = fsck(&["repair", "--root", root.path().to_str().unwrap()]);
+    assert_eq!(ran.status, 8, "{ran:?}");
+    assert!(ran.stdout.contains("INCOMPLETE") && !ran.stdout.contains("CLEAN"), "{ran:?}");
+    assert!(ran.stdout.contains("ingest: a symbolic link leads to it"), "{ran:?}");
+}
