@@ -1,19 +1,21 @@
 //! `status`: how far sweeps have come.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use verifier_core::metadata::Timestamp;
-use verifier_core::sweep::{Ledger, backups, runs};
+use verifier_core::sweep::{Ledger, StateDir, backups, runs};
+use verifier_core::{OpenError, Store};
 
+use super::check::explain_open_error;
 use super::output::print;
-use super::sweep::place;
+use super::sweep::{failed, place};
 use crate::args::{Format, StatusArgs};
 use crate::exit::Status;
 use crate::render::{npd, status};
 
 /// Tells what the state dir knows; looks at no content.
 pub(super) fn run(args: &StatusArgs) -> Status {
-    let (root, state) = match place(&args.place) {
+    let (root, state) = match place(&args.place).and_then(there) {
         Ok(place) => place,
         Err(status) if args.monitor.npd => return npd::exit(status),
         Err(status) => return status,
@@ -40,6 +42,24 @@ pub(super) fn run(args: &StatusArgs) -> Status {
         Format::Human => summary.write_human(out),
         Format::Json => summary.write_json(out),
     })
+}
+
+/// A state folder that may be read: else it would seem that nothing was ever done. Of a root that it knows nothing of it is
+/// asked whether it is there; others need not be in sight.
+fn there((root, state): (PathBuf, StateDir)) -> Result<(PathBuf, StateDir), Status> {
+    match std::fs::read_dir(state.folder()) {
+        Ok(_) => return Ok((root, state)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(failed(state.folder(), &error));
+        }
+        Err(_) => {}
+    }
+    match Store::open(&root) {
+        Err(error @ (OpenError::NotFound(_) | OpenError::NotAFolder(_))) => {
+            Err(explain_open_error(&root, &error))
+        }
+        _ => Ok((root, state)),
+    }
 }
 
 /// The runs of `repair` whose quarantine is still there.

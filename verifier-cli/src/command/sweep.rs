@@ -24,6 +24,8 @@ pub(super) fn run(args: &SweepArgs, color: Color) -> Status {
 
 fn try_run(args: &SweepArgs, color: Color) -> Result<Status, Status> {
     let (root, state) = place(&args.place)?;
+    // Of what is no root nothing is kept.
+    Store::open(&root).map_err(|error| super::check::explain_open_error(&root, &error))?;
     state.make(&root).map_err(|error| failed(state.folder(), &error))?;
     let lock = lock(&state, "sweep")?;
     // As gentle to the processors as to the disk; the class of I/O is set by the unit, or by ionice.

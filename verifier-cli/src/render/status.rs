@@ -111,11 +111,10 @@ impl Summary {
         let oldest = oldest.map(|seconds| format!("; the oldest {} ago", span(Duration::from_secs(seconds))));
         let of = count(self.subjects, "subject");
         let (verified, percent) = (self.verified, self.percent());
-        writeln!(
-            out,
-            "Verified within the period: {verified} of {of} ({percent} %){}.",
-            oldest.unwrap_or_default()
-        )?;
+        if self.subjects > 0 || self.is_known() {
+            let oldest = oldest.unwrap_or_default();
+            writeln!(out, "Verified within the period: {verified} of {of} ({percent} %){oldest}.")?;
+        }
         for bad in &self.damaged {
             writeln!(out, "Damaged: {}: {}", escape(&bad.subject), bad.codes.join(", "))?;
         }

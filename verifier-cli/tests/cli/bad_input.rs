@@ -111,3 +111,23 @@ fn a_repair_that_could_not_look_at_all_says_so() {
     assert!(ran.stdout.contains("INCOMPLETE") && !ran.stdout.contains("CLEAN"), "{ran:?}");
     assert!(ran.stdout.contains("ingest: a symbolic link leads to it"), "{ran:?}");
 }
+
+#[test]
+fn of_what_is_no_root_there_is_no_status_and_nothing_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let (missing, empty) = (folder.path().join("missing"), folder.path().join("empty"));
+    fs::create_dir(&empty).unwrap();
+    for (command, root) in [("status", &missing), ("sweep", &missing), ("sweep", &empty)] {
+        let (root, state) = (root.to_str().unwrap(), state.to_str().unwrap());
+        let ran = fsck(&[command, "--root", root, "--state-dir", state]);
+        assert_eq!(ran.status, 16, "{ran:?}");
+        ran.complaint();
+    }
+    assert!(!state.exists());
+    let root = store();
+    let ran =
+        fsck(&["status", "--root", root.path().to_str().unwrap(), "--state-dir", state.to_str().unwrap()]);
+    assert_eq!(ran.status, 8, "{ran:?}");
+    assert!(ran.stdout.contains("No sweep has ended yet") && !ran.stdout.contains('%'), "{ran:?}");
+}
