@@ -35,6 +35,9 @@ pub(crate) fn reason(reason: &Reason) -> String {
         Reason::System { errno: number } if *number == Errno::LOOP.raw_os_error() => {
             "a symbolic link leads to it, and none inside a root is followed (a bind mount is)".into()
         }
+        Reason::System { errno: number } if *number == Errno::NOSYS.raw_os_error() => {
+            format!("{}; is /proc mounted?", errno(*number))
+        }
         Reason::System { errno: number } => errno(*number),
         other => escape(format!("{other:?}")),
     }

@@ -2,6 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use super::support::{as_nobody, check, finish, fsck, open_folder, store};
 use testdata::golden;
@@ -98,6 +99,25 @@ fn a_store_is_unchanged_by_its_check() {
 }
 
 use std::os::unix::ffi::OsStrExt as _;
+
+/// Needs root, for a mount namespace; says so where that cannot be had.
+#[test]
+fn without_proc_nothing_is_called_clean() {
+    let root = store();
+    let in_a_namespace = |program: &str, args: &[&str]| {
+        let script = "umount -l /proc && exec \"$@\"";
+        let mut unshare = Command::new("unshare");
+        unshare.args(["--mount", "sh", "-c", script, "sh", program]).args(args).output()
+    };
+    if !in_a_namespace("true", &[]).is_ok_and(|output| output.status.success()) {
+        return println!("skipped: no mount namespace can be made here");
+    }
+    let root = root.path().to_str().unwrap();
+    let output = in_a_namespace(env!("CARGO_BIN_EXE_containerd-fsck"), &["check", "--root", root]).unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(8), "{stdout}");
+    assert!(stdout.contains("is /proc mounted?") && stdout.contains("INCOMPLETE"), "{stdout}");
+}
 
 /// A part that lies behind a link is read by containerd, and not here.
 #[test]

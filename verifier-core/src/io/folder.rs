@@ -188,13 +188,15 @@ impl Folder {
     /// sorted by name. A file system without attributes has none.
     ///
     /// # Errors
-    /// `ENOENT`, `EACCES`, `EIO`; `/proc` not mounted shows as `ENOENT`.
+    /// `ENOENT`, `EACCES`, `EIO`; `ENOSYS` where `/proc` is not mounted.
     pub fn xattrs(&self, path: impl AsRef<Path>) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
         let path = path.as_ref();
         self.gate.pass(Op::Xattr, &self.path.join(path))?;
         let target = self.proc_path(path)?;
         let mut names = match list_xattr(&target.path) {
             Err(Errno::NOTSUP) => return Ok(Vec::new()),
+            // Without /proc nothing is found whatever is there: that must not pass for something that went away.
+            Err(Errno::NOENT) if !has_proc() => return Err(Errno::NOSYS.into()),
             other => other?,
         };
         names.retain(|name| !name.is_empty());
@@ -267,6 +269,10 @@ struct ProcPath {
     path: PathBuf,
     /// Keeps the number in `path` ours.
     _parent: Option<OwnedFd>,
+}
+
+fn has_proc() -> bool {
+    rustix::fs::access("/proc/self/fd", rustix::fs::Access::EXISTS).is_ok()
 }
 
 fn list_xattr(path: &Path) -> Result<Vec<Vec<u8>>, Errno> {
