@@ -62,7 +62,7 @@ impl Summary {
         let every = i64::try_from(every.as_secs()).unwrap_or(i64::MAX);
         let ages: Vec<i64> = ledger.entries().map(|entry| now.saturating_sub(entry.seconds)).collect();
         let verified = ages.iter().filter(|age| (0..every).contains(*age)).count() as u64;
-        let bad = ledger.entries().filter(|entry| entry.codes.iter().any(|code| is_damage(code)));
+        let bad = ledger.entries().filter(|entry| entry.is_damaged());
         Summary {
             schema: SCHEMA,
             root: root.to_string_lossy().into_owned(),

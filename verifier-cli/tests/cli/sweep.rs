@@ -94,8 +94,15 @@ fn damage_is_found_and_remembered() {
     let codes: Vec<Value> =
         swept.report()["findings"].as_array().unwrap().iter().map(|one| one["code"].clone()).collect();
     assert_eq!((swept.status, codes.contains(&"blob-digest-mismatch".into())), (4, true), "{codes:?}");
-    // The second run reads nothing: the ledger knows.
-    assert!(!bench.run("sweep", &["--format", "json"]).stdout.contains("blob-digest-mismatch"));
+    // The second run reads what is damaged, and nothing else: who watches sweeps is not told that all is well.
+    let metrics = bench.state.path().join("metrics");
+    let again = bench.run("sweep", &["--format", "json", "--metrics-file", metrics.to_str().unwrap()]);
+    assert!(again.status == 4 && again.stdout.contains("blob-digest-mismatch"), "{again:?}");
+    let verified = bench.status()["runs"][0]["verified"].as_u64().unwrap();
+    assert!((1..bench.status()["subjects"].as_u64().unwrap()).contains(&verified), "{verified}");
+    let metrics = std::fs::read_to_string(metrics).unwrap();
+    assert!(metrics.contains("outcome=\"damaged\"} 1\n"), "{metrics}");
+    assert_eq!(bench.run("sweep", &["--npd"]).status, 1);
     let status = bench.run("status", &["--format", "json"]);
     assert!(status.status == 4 && status.stdout.contains("blob-digest-mismatch"), "{status:?}");
     let problem = bench.run("status", &["--npd"]);

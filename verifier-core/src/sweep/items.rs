@@ -18,7 +18,8 @@ pub struct Item {
     pub bytes: u64,
     /// All that a look at it may find something about.
     pub subjects: Vec<Subject>,
-    /// When it was last verified, in seconds since 1970.
+    /// When it was last verified, in seconds since 1970. What was damaged then waits as if it never was: each sweep tells of
+    /// it, until it is sound or gone.
     pub verified: Option<i64>,
 }
 
@@ -47,7 +48,8 @@ pub(super) fn items(inventory: &Inventory, plan: &Plan, ledger: &Ledger) -> Vec<
     });
     let mut items: Vec<Item> = snapshots.chain(blobs).collect();
     for item in &mut items {
-        item.verified = ledger.get(&item.key, &item.witness).map(|entry| entry.seconds);
+        let sound = ledger.get(&item.key, &item.witness).filter(|entry| !entry.is_damaged());
+        item.verified = sound.map(|entry| entry.seconds);
     }
     items.sort_by_key(|item| item.verified);
     items

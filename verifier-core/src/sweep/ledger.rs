@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::doubt::Doubt;
 use super::state_dir::{Lock, StateDir};
+use crate::finding::{Code, Severity};
 
 /// A verification.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +31,16 @@ pub struct Entry {
     /// What was found, by codes; empty if it is sound.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub codes: Vec<String>,
+}
+
+impl Entry {
+    /// Whether an error was found. A code that is not known (of another version) counts as one.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        let is_error =
+            |code: &String| code.parse::<Code>().map_or(true, |code| code.severity() >= Severity::Error);
+        self.codes.iter().any(is_error)
+    }
 }
 
 /// The last verification of each subject.
