@@ -46,16 +46,23 @@ pub(crate) fn write_of(args: &MonitorArgs, report: &Report, strict: bool, swept:
 /// Writes the file with what `text` makes of the file before and of the time.
 pub(crate) fn write_file(args: &MonitorArgs, root: &Path, text: impl FnOnce(&str, i64) -> String) -> Status {
     let Some(path) = &args.metrics_file else { return Status::CLEAN };
-    let before = std::fs::read_to_string(path).unwrap_or_default();
+    // Neither read, which may not end, nor replaced: /dev/stdout, /dev/null, a pipe.
+    let is_special = path.symlink_metadata().is_ok_and(|found| !found.is_file());
+    let before = if is_special { String::new() } else { std::fs::read_to_string(path).unwrap_or_default() };
     let mut text = text(&before, Timestamp::now().seconds);
     text.push_str(&kept(&before, &text, root));
-    match replace(path, &text) {
+    match if is_special { write_into(path, &text) } else { replace(path, &text) } {
         Ok(()) => Status::CLEAN,
         Err(error) => {
             complain(format_args!("{}: {error}", super::escape_path(path)));
             Status::INCOMPLETE
         }
     }
+}
+
+fn write_into(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = std::fs::File::options().write(true).truncate(true).open(path)?;
+    io::Write::write_all(&mut file, text.as_bytes())
 }
 
 fn replace(path: &Path, text: &str) -> io::Result<()> {

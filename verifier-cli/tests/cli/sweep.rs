@@ -283,6 +283,28 @@ fn a_file_of_metrics_is_of_the_format_and_has_the_same_series_after_every_comman
     }
 }
 
+/// A device in the place of a file is written to, neither read to its end (there may be none) nor replaced.
+#[test]
+fn files_that_are_none() {
+    let bench = Bench::new();
+    let folder = tempfile::tempdir().unwrap();
+    for (device, status) in [("/dev/null", 0), ("/dev/full", 8)] {
+        let link = folder.path().join(device.rsplit('/').next().unwrap());
+        std::os::unix::fs::symlink(device, &link).unwrap();
+        let ran = finish(
+            command()
+                .args(["check", "--quiet", "--root"])
+                .arg(bench.root.path())
+                .arg("--metrics-file")
+                .arg(&link),
+        );
+        assert_eq!(ran.status, status, "{ran:?}");
+        assert!(link.symlink_metadata().unwrap().is_symlink(), "{device} was replaced");
+    }
+    let ran = finish(command().args(["repair", "--from", "/dev/zero", "--root"]).arg(bench.root.path()));
+    assert_eq!(ran.status, 16, "{ran:?}");
+}
+
 #[test]
 fn the_journal_gets_levels() {
     let bench = Bench::new();
