@@ -89,9 +89,10 @@ pub(crate) enum Command {
     /// Verify everything in turn, a part at each run, without being felt.
     #[command(long_about = "Verify everything in turn, a part at each run, without being felt.\n\n\
             What waits longest is verified first, by the same checks as 'check' makes, and noted in the state folder: a \
-            run that ends early, or is killed, goes on where it was. What was found damaged is verified by every run until it \
-            is sound. The last consistent copies of containerd's databases are kept there too. Reads no faster than --max-rate, pauses while other processes wait for the disk, and \
-            leaves the page cache as it was. Run it by the units that 'install-units' writes, or under 'ionice -c 3'.")]
+            run that ends early, or is killed, goes on where it was. What was found damaged is verified by every run until \
+            it is sound. The last consistent copies of containerd's databases are kept there too. Reads no faster than \
+            --max-rate, pauses while other processes wait for the disk, and leaves the page cache as it was. Run it \
+            by the units that 'install-units' writes, or under 'ionice -c 3'.")]
     Sweep(SweepArgs),
     /// Tell how far sweeps have come, and what they found.
     Status(StatusArgs),

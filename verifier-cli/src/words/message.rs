@@ -125,11 +125,15 @@ fn metadata_fault(kind: &FindingKind) -> String {
             format!("its value is none that containerd writes: {}", escape(error))
         }
         FindingKind::MetadataUnusable { why, blobs, snapshots } => format!(
-            "{}, while {} and {} are on disk. A containerd that is started now takes the store for empty, \
-             and deletes all of them after the first pull",
+            "{}, while {} and {} are on disk. A containerd that is started now {}",
             unusable(why),
             count(*blobs, "blob"),
-            count(*snapshots, "snapshot")
+            count(*snapshots, "snapshot"),
+            match why {
+                Unusable::Absent | Unusable::Empty =>
+                    "takes the store for empty, and deletes all of them after the first pull",
+                _ => "cannot open it, and serves none of them",
+            }
         ),
         FindingKind::SnapshotterDatabaseUnusable { why } => {
             format!("{}; no snapshot of this snapshotter can be used", unusable(why))

@@ -1,6 +1,7 @@
 //! Roots that are none, or that may not be read.
 
 use std::fs::{self, Permissions};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
@@ -97,8 +98,6 @@ fn a_store_is_unchanged_by_its_check() {
     assert_eq!(check(root.path(), &[]).status, 0);
     assert_eq!(before, paths.iter().map(|path| meta(path)).collect::<Vec<_>>());
 }
-
-use std::os::unix::ffi::OsStrExt as _;
 
 /// Needs root, for a mount namespace; says so where that cannot be had.
 #[test]

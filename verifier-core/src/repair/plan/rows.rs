@@ -19,7 +19,11 @@ impl Planner<'_> {
             Subject::Store => META_DB.into(),
             _ => return Err(Why::ByHand),
         };
-        if let FindingKind::MetadataUnusable { why: Unusable::NotRegular { .. }, .. } = finding.kind {
+        // What else stands there may lead to the right one (a link to a disk that is not mounted): that is for who put it there.
+        if let FindingKind::MetadataUnusable { why, .. } | FindingKind::SnapshotterDatabaseUnusable { why } =
+            &finding.kind
+            && matches!(why, Unusable::NotRegular { .. })
+        {
             return Err(Why::ByHand);
         }
         draft.act(finding, ActionKind::Rebuild { database }, 0, 0);
