@@ -134,7 +134,7 @@ fn the_blob_is_damaged() {
     let Some(trees) = unpack(root, Snapshotter::Overlayfs, &stack()) else { return };
     std::fs::write(trees[1].join("d/other"), "").unwrap();
     let damaged = picture(&trees[1]);
-    let digest = tasks(root)[1].layers[0].digest.to_string();
+    let digest = tasks(root)[1].layers.get(0).unwrap().digest.to_string();
     let blob = root.join("io.containerd.content.v1.content/blobs").join(digest.replace(':', "/"));
     let mut bytes = std::fs::read(&blob).unwrap();
     // In the bytes of a file.
@@ -374,7 +374,7 @@ fn interrupted() {
     std::fs::write(trees[1].join("d/file"), "").unwrap();
     let damaged = picture(&trees[1]);
     let task = tasks(root).pop().unwrap();
-    let size_bytes = task.layers[0].size_bytes;
+    let size_bytes = task.layers.get(0).unwrap().size_bytes;
     let folder = Folder::open_root(root, Gate::default()).unwrap();
     let steps = StepGate::default();
     let mut run = Run::begin(Disk::new(&folder, &steps)).unwrap();

@@ -9,7 +9,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use testdata::builder::Scale;
+use testdata::builder::{Hostile, Scale, StoreBuilder};
 use verifier_core::event::{Interrupt, Unobserved};
 use verifier_core::report::Depth;
 use verifier_core::{CheckOptions, Store, check};
@@ -17,28 +17,36 @@ use verifier_core::{CheckOptions, Store, check};
 /// Names the store to the process that checks it.
 const ROOT: &str = "VERIFIER_SCALE_ROOT";
 
-/// Checks a store at every depth, and returns the most memory that it took, in KiB.
-fn peak_kib(root: &Path) -> u64 {
-    for depth in [Depth::Quick, Depth::Blobs, Depth::Full] {
+/// Checks a store at each of `depths`, with so many findings, and returns the most memory that it took, in KiB.
+fn peak_kib(root: &Path, depths: &[Depth], findings: usize) -> u64 {
+    for &depth in depths {
         let store = Store::open(root).unwrap();
         let options = CheckOptions::default().depth(depth);
         let report = check(&store, &options, &Unobserved, &Interrupt::default()).unwrap();
-        assert_eq!(report.findings, [], "{depth:?}");
+        assert_eq!(report.findings.len(), findings, "{depth:?}: {:?}", report.findings.first());
     }
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-/// The store is built here and checked in a child, `test` by name.
-fn takes_less_than(mib: u64, scale: Scale, test: &str) {
+/// A store, and what comes of checking it.
+struct Case {
+    name: &'static str,
+    build: Box<dyn Fn() -> StoreBuilder>,
+    depths: &'static [Depth],
+    findings: usize,
+}
+
+/// The store is built here and checked in a child, `test` by name. Returns the MiB that it took, if this is not the child.
+fn measure(case: &Case, test: &str) -> Option<u64> {
     if let Some(root) = std::env::var_os(ROOT) {
-        println!("peak {} KiB", peak_kib(Path::new(&root)));
-        return;
+        println!("peak {} KiB", peak_kib(Path::new(&root), case.depths, case.findings));
+        return None;
     }
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("root");
-    scale.build(scale.rows()).unwrap().write(&root).unwrap();
+    (case.build)().write(&root).unwrap();
     // A quarter of the open files that most processes may have.
     let mut child = Command::new("sh");
     child.args(["-c", "ulimit -n 256 && exec \"$0\" \"$@\""]).arg(std::env::current_exe().unwrap());
@@ -48,8 +56,22 @@ fn takes_less_than(mib: u64, scale: Scale, test: &str) {
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     let peak = text.split_once("peak ").unwrap().1.split(' ').next().unwrap();
     let peak_mib = peak.parse::<u64>().unwrap() / 1024;
-    eprintln!("{}: {peak_mib} MiB", scale.name());
-    assert!(peak_mib < mib, "{}: {peak_mib} MiB", scale.name());
+    eprintln!("{}: {peak_mib} MiB", case.name);
+    Some(peak_mib)
+}
+
+fn takes_less_than(mib: u64, scale: Scale, test: &str) {
+    let build = Box::new(move || scale.build(scale.rows()).unwrap());
+    let depths = &[Depth::Quick, Depth::Blobs, Depth::Full];
+    let case = Case { name: scale.name(), build, depths, findings: 0 };
+    assert!(measure(&case, test).is_none_or(|peak_mib| peak_mib < mib), "{}", scale.name());
+}
+
+/// With 5,000 layers.
+fn hostile_takes_less_than(mib: u64, hostile: Hostile, findings: usize, test: &str) {
+    let build = Box::new(move || hostile.build(5000).unwrap());
+    let case = Case { name: hostile.name(), build, depths: &[Depth::Quick, Depth::Blobs], findings };
+    assert!(measure(&case, test).is_none_or(|peak_mib| peak_mib < mib), "{}", hostile.name());
 }
 
 #[test]
@@ -75,6 +97,11 @@ fn twenty_thousand_snapshots() {
 #[test]
 fn a_meta_db_of_200_mb() {
     takes_less_than(64, Scale::MetaDb, "a_meta_db_of_200_mb");
+}
+
+#[test]
+fn copies_that_all_layers_below_made() {
+    hostile_takes_less_than(24, Hostile::Copies, 0, "copies_that_all_layers_below_made");
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub use model::{
     StoreBuilder,
 };
 pub use sample::{Sample, sample};
-pub use scale::Scale;
+pub use scale::{Hostile, Scale};
 pub(crate) use snapshotter_db::parents_key;
 pub use time::Time;
 pub use tree::{Usage, usage};

@@ -1,4 +1,5 @@
-//! Healthy stores of a size that no node should have, and one of a size that most have.
+//! Healthy stores of a size that no node should have, and one of a size that most have; and [`Hostile`] ones, where what one
+//! row leads to grows with all the others.
 //!
 //! Contents are small and all different: what is to be large is the number of rows and names.
 
@@ -7,7 +8,7 @@ use std::io;
 use super::image::{Form, ImageSpec, Platform};
 use super::layer::{Compression, Layer, PackedLayer, file, folder};
 use super::model::{ContainerRow, Kind, Labels, LastCommit, StoreBuilder};
-use super::{Time, sha256};
+use super::{Time, Usage, sha256};
 
 const NAMESPACE: &str = "k8s.io";
 
@@ -81,6 +82,73 @@ impl Scale {
         }
         Ok(store)
     }
+}
+
+/// Stores that somebody made to have a check take time or memory by the square of their rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hostile {
+    /// native snapshots, each on the one before: the tree of each is made by all layers below. All have one blob.
+    Copies,
+    /// overlayfs snapshots, each on the one before, all with another usage than is recorded; on the highest stand as many
+    /// containers, which each of them reaches.
+    Tower,
+    /// The same, but a container on each.
+    Stairs,
+}
+
+impl Hostile {
+    /// As it is called in messages.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Hostile::Copies => "copies",
+            Hostile::Tower => "tower",
+            Hostile::Stairs => "stairs",
+        }
+    }
+
+    /// The store with a stack of `height` layers.
+    ///
+    /// # Errors
+    /// Never, in practice.
+    pub fn build(self, height: usize) -> io::Result<StoreBuilder> {
+        let mut store = StoreBuilder { last_commit: LastCommit::OneBucket, ..StoreBuilder::default() };
+        let snapshotter = if self == Hostile::Copies { "native" } else { "overlayfs" };
+        let chain = add_stack(&mut store, snapshotter, height)?;
+        if self == Hostile::Copies {
+            return Ok(store);
+        }
+        for (number, key) in chain.iter().enumerate() {
+            let id = sha256(format!("container {number}").as_bytes()).split_off("sha256:".len());
+            let parent = if self == Hostile::Tower { chain.last() } else { Some(key) };
+            let parent = parent.map(String::as_str);
+            store.add_snapshot(NAMESPACE, snapshotter, &id, Kind::Active, parent, &[]);
+            if let Some(snapshot) = store.snapshot_mut(NAMESPACE, snapshotter, key) {
+                snapshot.usage = Some(Usage { inodes: 1000, size: 1 << 30 });
+            }
+            let row = ContainerRow {
+                snapshotter: snapshotter.into(),
+                snapshot_key: id.clone(),
+                ..ContainerRow::default()
+            };
+            store.namespace(NAMESPACE).containers.insert(id, row);
+        }
+        Ok(store)
+    }
+}
+
+/// An image of `height` layers that are all the same, and its ChainIDs.
+fn add_stack(store: &mut StoreBuilder, snapshotter: &str, height: usize) -> io::Result<Vec<String>> {
+    let image = store.add_image(&ImageSpec {
+        namespace: NAMESPACE,
+        repository: "high",
+        layers: &vec![layer(0, 0)?; height],
+        form: Form::Oci,
+        platform: Platform::LINUX_AMD64,
+        unpack: &[snapshotter],
+    })?;
+    store.add_name(NAMESPACE, "registry.example/high:1", &image.manifest, Labels::new());
+    Ok(image.chain)
 }
 
 /// Blobs as an image's are, by their labels, that a root label keeps.

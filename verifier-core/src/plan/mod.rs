@@ -2,7 +2,9 @@
 
 mod at_risk;
 mod blobs;
+mod layers;
 mod lowers;
+mod origins;
 mod scope;
 mod snapshots;
 mod stacks;
@@ -17,10 +19,12 @@ use crate::report::{Depth, Reason, Unverified};
 use crate::scan::Inventory;
 
 pub use at_risk::{AtRisk, Distrust, Selection, Sign};
+pub(crate) use layers::Answers;
+pub use layers::{LayerSource, Layers};
 pub use lowers::Lowers;
 pub(crate) use lowers::LowersIn;
 pub use scope::Scope;
-pub use snapshots::{LayerSource, SnapshotTask};
+pub use snapshots::SnapshotTask;
 pub use stamp::{DatabaseMark, Stamp};
 
 /// What will be read.
@@ -75,7 +79,7 @@ impl Plan {
         let depth = options.depth;
         let mut snapshots = snapshots::to_examine(inventory, &scope);
         if only.is_some() {
-            snapshots.retain(|task| task.subjects().any(|subject| wanted(&subject)));
+            snapshots::retain_wanted(&mut snapshots, wanted);
         }
         // A second look is at the same things, however the times have moved on since the first.
         let at_risk = options.at_risk.as_ref().filter(|_| only.is_none());
@@ -84,8 +88,7 @@ impl Plan {
             let is_safe = at_risk.as_ref().is_some_and(|selection| !selection.has_snapshot(task));
             task.depth = if is_safe { Depth::Quick } else { depth };
         }
-        let read = snapshots.iter().flat_map(SnapshotTask::layers_read);
-        let read: BTreeSet<&Digest> = read.map(|layer| &layer.digest).collect();
+        let read = snapshots::blobs_read(&snapshots);
         let mut blobs = match depth {
             Depth::Quick => Vec::new(),
             _ => blobs::to_rehash(inventory, &scope, &read),
@@ -113,15 +116,17 @@ impl Plan {
     /// The blobs still to be rehashed when the snapshots have been compared, which read the blobs `read`: the planned
     /// ones, and layers that could not be read for their snapshot's sake.
     pub(crate) fn blobs_left(&self, is_read: impl Fn(&Digest) -> bool) -> Vec<&Digest> {
-        let layers = self.snapshots.iter().flat_map(SnapshotTask::layers_read).map(|layer| &layer.digest);
-        let unread: BTreeSet<&Digest> = layers.filter(|digest| !is_read(digest)).collect();
+        let read = snapshots::blobs_read(&self.snapshots).into_iter();
+        let unread = read.filter(|digest| !is_read(digest));
         self.blobs.iter().map(|(digest, _)| digest).chain(unread).collect()
     }
 
     /// The bytes of content that will be read.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        let layers = self.snapshots.iter().flat_map(SnapshotTask::layers_read).map(|layer| layer.size_bytes);
-        layers.chain(self.blobs.iter().map(|(_, size_bytes)| *size_bytes)).sum()
+        let layers = self.snapshots.iter().filter_map(SnapshotTask::layers_read).map(Layers::size_bytes);
+        let blobs = self.blobs.iter().map(|(_, size_bytes)| *size_bytes);
+        // Files may be as long as they like, and have nothing in them.
+        layers.chain(blobs).fold(0, u64::saturating_add)
     }
 }

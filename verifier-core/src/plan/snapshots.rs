@@ -1,33 +1,20 @@
 //! Which snapshots to look at, and with what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::Scope;
+use super::layers::{Answers, LayerSource, Layers};
 use super::lowers::{Lowers, Stacking};
-use super::stacks::Stacks;
-use crate::digest::{ChainId, DiffId, Digest};
+use super::origins::{Origins, Row};
+use crate::digest::{ChainId, Digest};
 use crate::finding::{Subject, Usage};
-use crate::io::FileKind;
 use crate::metadata::{BackendSnapshot, Kind, Snapshots, Timestamp};
 use crate::report::{Depth, Reason};
 use crate::scan::{Inventory, Snapshotter};
 use crate::snapshot::Driver;
 use crate::texts::Text;
 use crate::verify::tree::Flavour;
-
-/// A layer's blob, as it will be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LayerSource {
-    /// The blob.
-    pub digest: Digest,
-    /// Its media type.
-    pub media_type: Text,
-    /// What its tar must hash to.
-    pub diff_id: DiffId,
-    /// The file's size.
-    pub size_bytes: u64,
-}
 
 /// A snapshot to look at.
 #[derive(Debug, Clone)]
@@ -59,8 +46,8 @@ pub struct SnapshotTask {
     pub usage: Option<Usage>,
     /// Whether its owners were shifted for a user namespace.
     pub remapped: bool,
-    /// The blobs that made it, the base's first; empty when they are not to be had.
-    pub layers: Vec<LayerSource>,
+    /// The blobs that made it; empty when they are not to be had.
+    pub layers: Layers,
     /// Why they are not.
     pub reason: Option<Reason>,
     /// How far to go with this one: its tree is compared with its layers at [`Depth::Full`] only.
@@ -85,18 +72,39 @@ impl SnapshotTask {
         self.kind != Kind::Committed
     }
 
-    /// The layers that are read to compare its tree with them.
-    pub(crate) fn layers_read(&self) -> &[LayerSource] {
-        if self.depth == Depth::Full { &self.layers } else { &[] }
+    /// The layers that are read to compare its tree with them, if it is.
+    pub(crate) fn layers_read(&self) -> Option<&Layers> {
+        Some(&self.layers).filter(|layers| self.depth == Depth::Full && !layers.is_empty())
     }
 }
 
 impl SnapshotTask {
     /// All that a look at it may find something about: itself, its folder, its layers.
     pub(crate) fn subjects(&self) -> impl Iterator<Item = Subject> {
-        let layers = self.layers.iter().map(|layer| Subject::Blob { digest: layer.digest.clone() });
-        [self.subject(), Subject::Path { path: self.tree.clone() }].into_iter().chain(layers)
+        self.own_subjects().into_iter().chain(self.layers.base_first().into_iter().map(LayerSource::subject))
     }
+
+    fn own_subjects(&self) -> [Subject; 2] {
+        [self.subject(), Subject::Path { path: self.tree.clone() }]
+    }
+}
+
+/// Leaves the tasks that may find something about a subject that is `wanted`.
+pub(super) fn retain_wanted(tasks: &mut Vec<SnapshotTask>, wanted: impl Fn(&Subject) -> bool) {
+    let mut answers = Answers::default();
+    tasks.retain(|task| {
+        task.own_subjects().iter().any(&wanted)
+            || task.layers.any(&mut answers, |layer| wanted(&layer.subject()))
+    });
+}
+
+/// The blobs that are read to compare trees with them.
+pub(super) fn blobs_read(tasks: &[SnapshotTask]) -> BTreeSet<&Digest> {
+    let (mut digests, mut seen) = (BTreeSet::new(), BTreeSet::new());
+    for layers in tasks.iter().filter_map(SnapshotTask::layers_read) {
+        digests.extend(layers.unseen(&mut seen).map(|layer| &layer.digest));
+    }
+    digests
 }
 
 /// Labels that say that owners are shifted (core/snapshots/snapshotter.go).
@@ -104,10 +112,13 @@ const MAPPINGS: [&str; 2] = ["containerd.io/snapshot/uidmapping", "containerd.io
 
 /// All snapshots of `scope` that have a record in both databases and a folder this library can read.
 pub(super) fn to_examine(inventory: &Inventory, scope: &Scope) -> Vec<SnapshotTask> {
-    let mut stacks = Stacks::new(inventory);
+    let mut origins = Origins::new(inventory);
     let namespaces = &inventory.metadata().namespaces;
     let records = namespaces.values().flat_map(|records| records.snapshots.values());
     let mut tasks = Vec::with_capacity(records.map(BTreeMap::len).sum());
+    let mut tops = Vec::with_capacity(tasks.capacity());
+    // A snapshotter's are the same in all namespaces.
+    let mut stackings = BTreeMap::new();
     for (namespace, records) in namespaces {
         let namespace_name: Text = namespace.as_str().into();
         for (name, snapshots) in &records.snapshots {
@@ -115,39 +126,42 @@ pub(super) fn to_examine(inventory: &Inventory, scope: &Scope) -> Vec<SnapshotTa
             let rows = snapshotter.database.as_ref().and_then(|database| database.records());
             let (Some(driver), Some(rows)) = (Driver::of(name), rows) else { continue };
             let snapshotter_name: Text = name.as_str().into();
-            let stacking = Stacking::new(&snapshotter.path, driver, rows);
+            let stacking =
+                stackings.entry(name).or_insert_with(|| Stacking::new(&snapshotter.path, driver, rows));
+            let place = Place { name, snapshotter, driver, rows, stacking };
             for (key, record) in snapshots {
                 let chain_id = key.parse().ok().map(ChainId);
-                let row = rows.by_key.get(&record.backend_key);
-                let row = row.filter(|row| driver.has_tree(row.kind, row.parent.is_empty()));
-                let Some(row) = row.filter(|_| scope.has_snapshot(namespace, chain_id.as_ref())) else {
+                let row = rows.by_key.get_key_value(&record.backend_key);
+                let row = row.filter(|(_, row)| driver.has_tree(row.kind, row.parent.is_empty()));
+                let Some((key, row)) = row.filter(|_| scope.has_snapshot(namespace, chain_id.as_ref()))
+                else {
                     continue;
                 };
-                let place = Place { inventory, snapshotter, driver, rows, stacking: &stacking };
-                let mut task =
-                    place.task((&namespace_name, &snapshotter_name, &record.backend_key), row, chain_id);
+                let mut task = place.task((&namespace_name, &snapshotter_name, key), row, chain_id);
                 task.created = record.created;
-                if task.kind == Kind::Committed {
-                    place.choose_layers(&mut task, &mut stacks);
-                }
+                tops.push(place.choose_layers(&mut task, key, &mut origins));
                 tasks.push(task);
             }
         }
     }
-    let cost = |task: &SnapshotTask| task.layers.iter().map(|layer| layer.size_bytes).sum::<u64>();
+    let layers = origins.into_layers();
+    for (task, top) in tasks.iter_mut().zip(tops) {
+        task.layers = top.map(|top| layers.layers(top)).unwrap_or_default();
+    }
+    let cost = |task: &SnapshotTask| task.layers.size_bytes();
     tasks.sort_unstable_by(|a, b| cost(b).cmp(&cost(a)).then_with(|| a.name().cmp(&b.name())));
     tasks
 }
 
-struct Place<'a> {
-    inventory: &'a Inventory,
+struct Place<'a, 's> {
+    name: &'a str,
     snapshotter: &'a Snapshotter,
     driver: Driver,
     rows: &'a Snapshots,
-    stacking: &'a Stacking<'a>,
+    stacking: &'s Stacking<'a>,
 }
 
-impl Place<'_> {
+impl<'a> Place<'a, '_> {
     fn task(
         &self,
         (namespace, snapshotter, backend_key): (&Text, &Text, &Text),
@@ -168,7 +182,7 @@ impl Place<'_> {
             flavour: self.driver.flavour(row.parent.is_empty()),
             usage: row.usage.filter(|_| row.kind == Kind::Committed),
             remapped: MAPPINGS.iter().any(|label| row.labels.contains_key(label)),
-            layers: Vec::new(),
+            layers: Layers::default(),
             reason: None,
             depth: Depth::default(),
         }
@@ -178,54 +192,24 @@ impl Place<'_> {
         self.snapshotter.path.join(self.driver.tree(row.kind, row.id))
     }
 
-    /// Finds the blobs that made the task's tree: of its own layer, or, where the tree holds the whole stack, of all.
-    fn choose_layers(&self, task: &mut SnapshotTask, stacks: &mut Stacks<'_>) {
-        match self.layers(task, stacks) {
-            Ok(layers) => task.layers = layers,
-            Err(reason) => task.reason = Some(reason),
+    /// Finds the blobs that made a committed task's tree: of its own layer, or, where the tree holds the whole stack, of all.
+    /// Returns the place of the topmost.
+    fn choose_layers(
+        &self,
+        task: &mut SnapshotTask,
+        key: &'a str,
+        origins: &mut Origins<'a>,
+    ) -> Option<usize> {
+        if task.kind != Kind::Committed {
+            return None;
         }
-    }
-
-    fn layers(&self, task: &SnapshotTask, stacks: &mut Stacks<'_>) -> Result<Vec<LayerSource>, Reason> {
-        let mut chain = task.chain_id.clone().ok_or(Reason::NoLayer)?;
-        if task.lowers.is_none() {
-            return Err(Reason::LowerMissing);
-        }
-        let mut keys = self.keys_below(&task.backend_key);
-        let mut layers = Vec::with_capacity(1);
-        loop {
-            let parent = keys.next().map(|key| chain_of(key).ok_or(Reason::NoLayer)).transpose()?;
-            let layer = stacks.layer(&chain, parent.as_ref()).ok_or(Reason::NoLayer)?;
-            if layer.parent != parent {
-                // The snapshots are not stacked as the name says; nothing can be said of what the tree should be.
-                return Err(Reason::LowerMissing);
-            }
-            layers.push(self.source(&layer.diff_id, &layer.blobs)?);
-            match parent {
-                Some(parent) if task.flavour.is_whole() => chain = parent,
-                _ => break,
-            }
-        }
-        layers.reverse();
-        Ok(layers)
-    }
-
-    /// A blob that is there to be read.
-    fn source(&self, diff_id: &DiffId, blobs: &[crate::oci::Descriptor]) -> Result<LayerSource, Reason> {
-        let files = &self.inventory.blobs.files;
-        let there = blobs.iter().find_map(|blob| {
-            let file = files.get(&blob.digest).filter(|file| file.kind == FileKind::File)?;
-            let (digest, media_type) = (blob.digest.clone(), blob.media_type.clone());
-            Some(LayerSource { digest, media_type, diff_id: diff_id.clone(), size_bytes: file.size_bytes })
-        });
-        there.ok_or(Reason::LayerDiscarded)
-    }
-
-    /// The backend keys below that of a snapshot, the nearest first.
-    fn keys_below(&self, backend_key: &str) -> impl Iterator<Item = &str> {
-        let parent =
-            |key: &str| Some(self.rows.by_key.get(key)?.parent.as_str()).filter(|key| !key.is_empty());
-        std::iter::successors(parent(backend_key), move |key| parent(key))
+        let row = Row { snapshotter: self.name, rows: self.rows, key, is_whole: task.flavour.is_whole() };
+        let top = match (task.chain_id.clone(), &task.lowers) {
+            (None, _) => Err(Reason::NoLayer),
+            (_, None) => Err(Reason::LowerMissing),
+            (Some(chain_id), Some(_)) => origins.find(row, chain_id),
+        };
+        top.map_err(|reason| task.reason = Some(reason)).ok()
     }
 }
 

@@ -57,12 +57,12 @@ pub(super) fn items(inventory: &Inventory, plan: &Plan, ledger: &Ledger) -> Vec<
 
 fn of_snapshot(task: &SnapshotTask) -> Item {
     let times = [task.created, task.committed].map(|time| time.map(|time| (time.seconds, time.nanoseconds)));
-    let layers: BTreeSet<String> = task.layers.iter().map(|layer| layer.digest.to_string()).collect();
+    let layers: BTreeSet<String> = task.layers.top_first().map(|layer| layer.digest.to_string()).collect();
     let layers = layers.into_iter().collect::<Vec<_>>().join(",");
     Item {
         key: format!("snapshot {} {} {}", task.snapshotter, task.id, task.backend_key),
         witness: format!("{times:?} {layers}"),
-        bytes: task.layers.iter().map(|layer| layer.size_bytes).sum(),
+        bytes: task.layers.size_bytes(),
         subjects: task.subjects().collect(),
         verified: None,
     }

@@ -15,7 +15,7 @@ use crate::event::{Event, Interrupt, Observer};
 use crate::finding::{BlastRadius, FindingKind, Subject, TreeDamage};
 use crate::io::{Folder, errno, is_media_error};
 use crate::metadata::Kind;
-use crate::plan::{LayerSource, LowersIn, Plan, Scope, SnapshotTask};
+use crate::plan::{Answers, LayerSource, LowersIn, Plan, Scope, SnapshotTask};
 use crate::report::{Depth, Reason};
 use crate::scan::{Inventory, snapshotter_path};
 use crate::snapshot::{Driver, TreeUsage};
@@ -78,7 +78,7 @@ impl Eye<'_> {
             // It belongs to a container, which may write to it as it likes.
             return Looked::Seen { usage: None, compared: None };
         }
-        let compare = !task.layers_read().is_empty();
+        let compare = task.layers_read().is_some();
         let compared = compare.then(|| Box::new(self.compare(task, &tree)));
         let settled = compared.as_ref().is_some_and(|compared| is_conclusive(task, compared));
         let usage = (!settled).then(|| self.usage(task, &tree));
@@ -96,7 +96,7 @@ impl Eye<'_> {
     fn compare(&self, task: &SnapshotTask, tree: &Folder) -> Result<TreeReport, LayerError> {
         let read = |layer, source| LayerError::Read { layer, source };
         let mut files = Vec::with_capacity(task.layers.len());
-        for (index, layer) in task.layers.iter().enumerate() {
+        for (index, layer) in task.layers.base_first().into_iter().enumerate() {
             let file = self.root.file(BlobFile::path(&layer.digest)).map_err(|error| read(index, error))?;
             file.advise_sequential();
             files.push((file, layer));
@@ -131,7 +131,7 @@ impl Eye<'_> {
 
 /// Whether the comparison says all there is to say: the right layer was read to its end.
 fn is_conclusive(task: &SnapshotTask, compared: &Result<TreeReport, LayerError>) -> bool {
-    let (Ok(report), Some(top)) = (compared, task.layers.last()) else { return false };
+    let (Ok(report), Some(top)) = (compared, task.layers.top()) else { return false };
     report.stopped_early.is_none()
         && report.blob_digest.as_ref() == Some(&top.digest)
         && report.diff_id.as_ref() == Some(&top.diff_id)
@@ -183,8 +183,9 @@ pub(super) fn examine(
     rehashed: &Rehashed<'_>,
     into: &mut Examination,
 ) {
+    let mut damaged = Answers::default();
     for (task, looked) in plan.snapshots.iter().zip(looked) {
-        let mut judge = Judge { task, references, rehashed, into };
+        let mut judge = Judge { task, references, rehashed, damaged: &mut damaged, into };
         judge.examine(looked);
     }
 }
@@ -193,6 +194,8 @@ struct Judge<'a> {
     task: &'a SnapshotTask,
     references: &'a References<'a>,
     rehashed: &'a Rehashed<'a>,
+    /// The layers that are, or have one below that is.
+    damaged: &'a mut Answers,
     into: &'a mut Examination,
 }
 
@@ -249,7 +252,7 @@ impl Judge<'_> {
     }
 
     fn examine_report(&mut self, report: &TreeReport, usage: &Option<io::Result<TreeUsage>>) {
-        let Some(top) = self.task.layers.last() else { return };
+        let Some(top) = self.task.layers.top() else { return };
         if report.blob_digest.as_ref().is_some_and(|actual| *actual != top.digest) || !self.is_healable() {
             self.leave_out(Reason::LayerDamaged);
             return self.examine_usage(usage);
@@ -328,12 +331,14 @@ impl Judge<'_> {
     }
 
     /// Whether all the layers that made it are here, and none is known to be damaged.
-    fn is_healable(&self) -> bool {
-        let intact = |layer: &LayerSource| match self.rehashed.get(&layer.digest) {
-            Some(Rehash::Wrong { .. } | Rehash::Failed(_)) => false,
-            Some(Rehash::Right { .. } | Rehash::Stopped) | None => true,
+    fn is_healable(&mut self) -> bool {
+        let rehashed = self.rehashed;
+        let is_damaged = |layer: &LayerSource| match rehashed.get(&layer.digest) {
+            Some(Rehash::Wrong { .. } | Rehash::Failed(_)) => true,
+            Some(Rehash::Right { .. } | Rehash::Stopped) | None => false,
         };
-        !self.task.layers.is_empty() && self.task.layers.iter().all(intact)
+        let layers = &self.task.layers;
+        !layers.is_empty() && !layers.any(self.damaged, is_damaged)
     }
 
     fn blast(&self) -> BlastRadius {

@@ -8,7 +8,7 @@ use super::round::RestoreOptions;
 use crate::content::BlobFile;
 use crate::event::Interrupt;
 use crate::io::{File, Folder};
-use crate::plan::{LowersIn, SnapshotTask};
+use crate::plan::{LayerSource, LowersIn, SnapshotTask};
 use crate::verify::tree::{
     CompareOptions, LayerBlob, LayerComparison, LayerDigests, LayerError, LowerTrees, Modelled,
     compare_modelled,
@@ -17,6 +17,8 @@ use crate::verify::tree::{
 /// All that tells what a tree should be.
 pub(super) struct Source<'a> {
     pub(super) task: &'a SnapshotTask,
+    /// The layers in the order in which they are applied, and their files.
+    sources: Vec<&'a LayerSource>,
     files: Vec<File>,
     lowers: LowersIn<'a>,
     /// Whether all lower trees are there.
@@ -34,13 +36,14 @@ impl<'a> Source<'a> {
         (interrupt, progress): (&'a Interrupt, &'a dyn Fn(u64)),
     ) -> Result<Source<'a>, RestoreError> {
         let mut files = Vec::with_capacity(task.layers.len());
-        for (layer, source) in task.layers.iter().enumerate() {
+        let sources = task.layers.base_first();
+        for (layer, source) in sources.iter().enumerate() {
             let file = root.file(BlobFile::path(&source.digest));
             files.push(file.map_err(|source| LayerError::Read { layer, source })?);
         }
         let lowers = LowersIn { root, lowers: task.lowers.as_ref() };
         let lowers_complete = task.lowers.is_some() && lowers.nearest_first().all(|lower| lower.is_ok());
-        Ok(Source { task, files, lowers, lowers_complete, options, interrupt, progress })
+        Ok(Source { task, sources, files, lowers, lowers_complete, options, interrupt, progress })
     }
 
     /// Compares `tree`. What comes back was told by whole and right layers.
@@ -88,14 +91,14 @@ impl<'a> Source<'a> {
     }
 
     pub(super) fn layer(&self, at: usize) -> Option<LayerBlob<'_>> {
-        let (file, source) = (self.files.get(at)?, self.task.layers.get(at)?);
+        let (file, source) = (self.files.get(at)?, self.sources.get(at)?);
         let algorithm = source.digest.algorithm().clone();
         Some(LayerBlob { blob: file, media_type: &source.media_type, algorithm })
     }
 
     /// Whether the bytes of the layer `at` are those that it is known by.
     pub(super) fn prove(&self, at: usize, digests: &LayerDigests) -> Result<(), RestoreError> {
-        let Some(source) = self.task.layers.get(at) else { return Err(RestoreError::NoLayer) };
+        let Some(source) = self.sources.get(at) else { return Err(RestoreError::NoLayer) };
         if digests.blob.as_ref() == Some(&source.digest) && digests.diff_id.as_ref() == Some(&source.diff_id)
         {
             Ok(())
@@ -105,7 +108,7 @@ impl<'a> Source<'a> {
     }
 
     pub(super) fn damaged_layer(&self, at: usize) -> RestoreError {
-        let source = self.task.layers.get(at);
+        let source = self.sources.get(at);
         source.map_or(RestoreError::NoLayer, |source| RestoreError::LayerDamaged {
             digest: source.digest.clone(),
         })
@@ -113,7 +116,7 @@ impl<'a> Source<'a> {
 
     fn damaged(&self, error: &LayerError) -> Option<RestoreError> {
         let LayerError::Fault { layer, blob_digest, .. } = error else { return None };
-        let source = self.task.layers.get(*layer)?;
+        let source = self.sources.get(*layer)?;
         let damaged = RestoreError::LayerDamaged { digest: source.digest.clone() };
         (blob_digest.as_ref() != Some(&source.digest)).then_some(damaged)
     }
