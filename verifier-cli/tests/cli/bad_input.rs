@@ -150,3 +150,19 @@ fn of_what_is_no_root_there_is_no_status_and_nothing_is_kept() {
     assert_eq!(ran.status, 8, "{ran:?}");
     assert!(ran.stdout.contains("No sweep has ended yet") && !ran.stdout.contains('%'), "{ran:?}");
 }
+
+/// It may lead to a disk that is not mounted.
+#[test]
+fn a_link_to_nothing_in_a_databases_place_is_left() {
+    for database in
+        ["io.containerd.metadata.v1.bolt/meta.db", "io.containerd.snapshotter.v1.overlayfs/metadata.db"]
+    {
+        let root = store();
+        let path = root.path().join(database);
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/absent/database", &path).unwrap();
+        let ran = fsck(&["repair", "--yes", "--root", root.path().to_str().unwrap()]);
+        assert!(path.symlink_metadata().unwrap().is_symlink(), "{ran:?}");
+        assert!(!ran.stdout.contains("rebuild") && ![0, 1].contains(&ran.status), "{ran:?}");
+    }
+}
