@@ -68,7 +68,7 @@ impl<'a> Life<'a> {
             When::Live => self.look(what, Mode::Live),
             When::Stopped | When::Interrupted => {
                 if self.when == When::Stopped {
-                    collect(&self.containerd);
+                    self.containerd.collect();
                 }
                 self.containerd.stop();
                 self.look(what, Mode::Stopped);
@@ -97,12 +97,6 @@ fn look(root: &Path) -> Report {
     let store = Store::open(root).unwrap();
     let options = CheckOptions::default().depth(Depth::Quick).threads(1);
     check(&store, &options, &Unobserved, &Interrupt::default()).unwrap()
-}
-
-/// Has the collector run, to its end.
-fn collect(containerd: &Containerd) {
-    containerd.ctr(&["leases", "create", "--id", "collect"]);
-    containerd.ctr(&["leases", "delete", "--sync", "collect"]);
 }
 
 /// Nothing that is damage even when warnings count, and nothing that could not be looked at.
@@ -241,7 +235,7 @@ fn snapshots_are_made_by_hand() {
         life.step("an image's snapshot removed", |c, _| drop(c.ctr(&["snapshots", "rm", &top])));
         // With its child gone the collector takes the one below as well, and may do so in the middle of an unpacking.
         life.step("unpacked again", |c, _| {
-            collect(c);
+            c.collect();
             c.run_with(&["--rm"], &small, "again", &["/bin/sleep", "0"]);
         });
         assert!(snapshots(&life.containerd, "Committed").contains(&top), "it was unpacked again");

@@ -39,12 +39,6 @@ fn sound(root: &Path) {
     }
 }
 
-/// A collection that is waited for.
-fn collect(containerd: &Containerd) {
-    containerd.ctr(&["leases", "create", "--id", "throw-away"]);
-    containerd.ctr(&["leases", "delete", "--sync", "throw-away"]);
-}
-
 /// Starts containerd, pulls and runs: no blob is fetched, and nothing that was there is deleted.
 fn nothing_is_pulled_or_deleted(
     bed: &Bed,
@@ -57,14 +51,14 @@ fn nothing_is_pulled_or_deleted(
     let (_, blobs, folders) = state(root);
     let before = registry.blob_pulls();
     let mut containerd = Containerd::start(bed, generation, root);
-    collect(&containerd);
+    containerd.collect();
     for image in ["small", "multi", "base"] {
         let image = registry.reference(&format!("{image}:t"));
         containerd.pull(&image);
         let said = containerd.run_with(&["--rm"], &image, "once", &["/bin/sh", "-c", "echo $((6 * 7))"]);
         assert_eq!(said.trim(), "42", "{what}");
     }
-    collect(&containerd);
+    containerd.collect();
     assert_eq!(registry.blob_pulls(), before, "{what}: blobs were pulled");
     containerd.stop();
     let (_, blobs_after, folders_after) = state(root);
@@ -192,7 +186,7 @@ fn a_backup_is_reconciled_with_what_is_on_disk() {
         let mut containerd = Containerd::start(bed, generation, root);
         let said = containerd.run_with(&["--rm"], &small, "once", &["/bin/sh", "-c", "echo here"]);
         assert_eq!(said.trim(), "here", "{what}: without a pull");
-        collect(&containerd);
+        containerd.collect();
         containerd.stop();
         nothing_is_pulled_or_deleted(bed, generation, registry, root, &what);
         assert_eq!(findings(root), [""; 0], "{what}");
@@ -228,7 +222,7 @@ fn a_lost_metadata_db_is_unpacked_again_from_local_blobs() {
             }
             containerd.pull(&registry.reference("multi:t"));
             assert_eq!(registry.blob_pulls(), before, "{what}: blobs were pulled");
-            collect(&containerd);
+            containerd.collect();
             containerd.stop();
             sound(root);
             let mut found = findings(root);

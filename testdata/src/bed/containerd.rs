@@ -123,6 +123,12 @@ impl Containerd {
         std::fs::remove_file(&archive).expect("the archive just made");
     }
 
+    /// Has the collector run, to its end: else it may be stopped between a record and its file.
+    pub fn collect(&self) {
+        self.ctr(&["leases", "create", "--id", "collect"]);
+        self.ctr(&["leases", "delete", "--sync", "collect"]);
+    }
+
     /// Pulls over plain HTTP and unpacks.
     pub fn pull(&self, reference: &str) {
         self.ctr(&["images", "pull", "--plain-http", reference]);

@@ -11,6 +11,7 @@ use super::support::{BLOBS, blobs, check, fingerprint, flip_a_bit, layers_of, on
 fn store_with_two_images(bed: &testdata::bed::Bed, containerd: &Containerd) -> String {
     containerd.import(&bed.image("small"), "registry.test/small");
     containerd.import(&bed.image("small-b"), "registry.test/small-b");
+    containerd.collect();
     let first = layers_of(&bed.image("small"))[0].clone();
     assert_eq!(first, layers_of(&bed.image("small-b"))[0], "the images of the bed share a layer");
     first

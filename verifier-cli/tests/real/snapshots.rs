@@ -147,6 +147,7 @@ fn nothing_healthy_is_damaged() {
         containerd.ctr(&["images", "rm", "--sync", &registry.reference("small-b:t")]);
         check(&root, &[]).assert_clean("one of two images that share a layer was removed");
         containerd.stop_container("running");
+        containerd.collect();
         containerd.stop();
         let stopped = check(&root, &[]);
         stopped.assert_clean("stopped");
