@@ -5,12 +5,13 @@ use std::io::{self, Write as _};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use testdata::layers::{Entry, Layer};
+use verifier_core::Interrupt;
+use verifier_core::compare::{CompareOptions, LayerBlob, LayerComparison, compare_layer};
 use verifier_core::digest::Algorithm;
-use verifier_core::event::Interrupt;
 use verifier_core::io::{Folder, Gate};
+use verifier_core::layer::Flavour;
 use verifier_core::layer::tar::{Header, Reader};
 use verifier_core::layer::tree::{Rules, Tree};
-use verifier_core::verify::tree::{CompareOptions, Flavour, LayerBlob, LayerComparison, compare_layer};
 
 const FILES: usize = 2000;
 

@@ -10,12 +10,13 @@
 use std::io::Write as _;
 use std::path::Path;
 
+use verifier_core::Interrupt;
 use verifier_core::bolt::Database;
+use verifier_core::compare::{CompareOptions, LayerBlob, LayerComparison, compare_layer};
 use verifier_core::digest::{Algorithm, Digest, Feed, Hashed, Hasher, LANE_BYTES, Message, hash_all};
-use verifier_core::event::Interrupt;
 use verifier_core::io::{File, Folder, Gate};
+use verifier_core::layer::Flavour;
 use verifier_core::metadata::MetadataVisitor;
-use verifier_core::verify::tree::{CompareOptions, Flavour, LayerBlob, LayerComparison, compare_layer};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use verifier_core::Interrupt;
+use verifier_core::compare::{CompareOptions, LayerBlob, LayerComparison, compare_layer};
 use verifier_core::digest::Algorithm;
-use verifier_core::event::Interrupt;
 use verifier_core::io::{Folder, Gate};
-use verifier_core::verify::tree::{CompareOptions, Flavour, LayerBlob, LayerComparison, compare_layer};
+use verifier_core::layer::Flavour;
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();

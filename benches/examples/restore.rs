@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use verifier_core::event::Interrupt;
+use verifier_core::Interrupt;
 use verifier_core::io::{Folder, Gate};
 use verifier_core::metadata::Kind;
 use verifier_core::plan::Lowers;

@@ -10,8 +10,9 @@ use std::time::Instant;
 
 use rustix::time::{ClockId, clock_gettime};
 use testdata::builder::Scale;
-use verifier_core::event::{Event, Interrupt, Observer};
-use verifier_core::report::Depth;
+use verifier_core::Interrupt;
+use verifier_core::event::{Event, Observer};
+use verifier_core::finding::Depth;
 use verifier_core::{CheckOptions, Store, check};
 
 struct Silent;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use verifier_core::CheckOptions;
-use verifier_core::report::Depth;
+use verifier_core::finding::Depth;
 
 pub(crate) use at_risk::AtRiskArgs;
 pub(crate) use repair::RepairArgs;

@@ -85,7 +85,7 @@ mod tests {
     use super::*;
     use crate::sample;
     use verifier_core::finding::Code;
-    use verifier_core::report::Reason;
+    use verifier_core::finding::Reason;
 
     #[test]
     fn the_table() {

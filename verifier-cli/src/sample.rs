@@ -8,18 +8,20 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) use self::database::{damaged_database, database, unusable_database};
-use verifier_core::advice::Advice;
 use verifier_core::bolt::Hides;
 use verifier_core::digest::{ChainId, DiffId, Digest};
+use verifier_core::finding::LastTransaction;
 use verifier_core::finding::{
     BlastRadius, Code, Finding, FindingKind, Named, Role, StaleIngest, Subject, TreeDamage, Unparsable,
     Unusable, Usage,
 };
+use verifier_core::finding::{Coverage, Depth, Reason, Tally, Unverified};
+use verifier_core::finding::{Difference, DifferenceKind};
+use verifier_core::host::Advice;
 use verifier_core::io::FileKind;
 use verifier_core::plan::{Distrust, Selection, Sign};
-use verifier_core::report::{Coverage, Depth, Mode, Reason, Report, Tally, Unverified};
-use verifier_core::scan::LastTransaction;
-use verifier_core::verify::tree::{Difference, DifferenceKind};
+use verifier_core::report::Report;
+use verifier_core::scan::Mode;
 
 /// A digest whose hex is this digit throughout.
 pub(crate) fn digest(digit: char) -> Digest {
@@ -302,7 +304,7 @@ fn metadata_kind(code: Code) -> (FindingKind, Subject) {
 pub(crate) fn report(findings: Vec<Finding>) -> Report {
     let mut report = Report {
         root: "/var/lib/containerd".into(),
-        device: Some(verifier_core::Device {
+        device: Some(verifier_core::host::Device {
             source: "/dev/sdb1".into(),
             file_system: "ext4".into(),
             mount_point: "/var/lib/containerd".into(),

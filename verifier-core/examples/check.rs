@@ -7,8 +7,9 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use verifier_core::event::{Event, Interrupt, Observer};
-use verifier_core::report::Depth;
+use verifier_core::Interrupt;
+use verifier_core::event::{Event, Observer};
+use verifier_core::finding::Depth;
 use verifier_core::{CheckOptions, Store, check};
 
 /// Counts the bytes that were read; a real tool would draw a bar.

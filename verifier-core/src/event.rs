@@ -1,8 +1,6 @@
-//! What the library says while it works, and how it is asked to stop.
+//! What the library says while it works.
 
-use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::finding::Finding;
 
@@ -69,22 +67,5 @@ impl Observer for Recorder {
         if let Ok(mut events) = self.0.lock() {
             events.push(event);
         }
-    }
-}
-
-/// A request to stop, shared between who asks and who works.
-#[derive(Debug, Clone, Default)]
-pub struct Interrupt(Arc<AtomicBool>);
-
-impl Interrupt {
-    /// Asks for the run to stop; it does within a fraction of a second and reports what it has.
-    pub fn raise(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether someone asked.
-    #[must_use]
-    pub fn is_raised(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
     }
 }

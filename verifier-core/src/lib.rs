@@ -17,12 +17,13 @@
 //!
 //! The library is silent: it prints nothing and exits nothing, and only [`repair`] and [`sweep`](mod@sweep) write.
 
-pub mod advice;
 pub mod bolt;
+pub mod compare;
 pub mod content;
 pub mod digest;
 pub mod event;
 pub mod finding;
+pub mod host;
 pub mod io;
 pub mod layer;
 #[cfg(feature = "live")]
@@ -35,15 +36,16 @@ pub mod report;
 pub mod scan;
 pub mod snapshot;
 pub mod sweep;
+pub mod time;
 pub mod verify;
 
 mod check;
-mod device;
+mod interrupt;
 mod store;
 mod texts;
 
-pub use check::{CheckError, CheckOptions, Checked, check, look};
-pub use device::Device;
-pub use plan::Plan;
+pub use check::{Checked, check, look};
+pub use interrupt::Interrupt;
+pub use plan::{CheckError, CheckOptions, Plan};
 pub use scan::{Inventory, scan};
 pub use store::{OpenError, Store};

@@ -10,11 +10,13 @@ use testdata::builder::{
     Change, Database, Edit, Form, ImageSpec, Labels, Layer, Platform, StoreBuilder, Time, blob_path, file,
     snapshotter_folder,
 };
-use verifier_core::event::{Event, Interrupt, Recorder};
+use verifier_core::Interrupt;
+use verifier_core::event::{Event, Recorder};
+use verifier_core::finding::Reason;
 use verifier_core::finding::{Code, Subject};
-use verifier_core::metadata::Timestamp;
 use verifier_core::plan::{AtRisk, Distrust, Selection, Sign, Stamp};
-use verifier_core::report::{Reason, Report};
+use verifier_core::report::Report;
+use verifier_core::time::Timestamp;
 use verifier_core::{CheckOptions, Store, check, scan};
 
 const OLD_IMAGES: u64 = 50;

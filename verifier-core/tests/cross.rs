@@ -10,9 +10,12 @@ use std::process::{Child, Command, Stdio};
 use testdata::bed::{self, Containerd};
 use testdata::builder::{Change, Database, Edit, META_DB, Sample, StoreBuilder, Time, sample};
 use testdata::damage::{self, Damage, How};
-use verifier_core::event::{Interrupt, Unobserved};
+use verifier_core::Interrupt;
+use verifier_core::event::Unobserved;
+use verifier_core::finding::Depth;
 use verifier_core::finding::Severity;
-use verifier_core::report::{Depth, Mode, Report};
+use verifier_core::report::Report;
+use verifier_core::scan::Mode;
 use verifier_core::{CheckOptions, Store, check};
 
 const SNAPSHOTTER: &str = "io.containerd.snapshotter.v1.overlayfs";

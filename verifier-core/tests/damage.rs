@@ -12,10 +12,12 @@ use testdata::builder::{
 };
 use testdata::damage::{self, Damage, Damaged, Refusal};
 use testdata::in_parallel;
-use verifier_core::event::{Interrupt, Unobserved};
+use verifier_core::Interrupt;
+use verifier_core::event::Unobserved;
 use verifier_core::finding::{Code, Finding, Named};
+use verifier_core::finding::{Depth, Reason};
 use verifier_core::io::{Gate, Op};
-use verifier_core::report::{Depth, Outcome, Reason, Report};
+use verifier_core::report::{Outcome, Report};
 use verifier_core::{CheckOptions, Store, check};
 
 const DEPTHS: [Depth; 3] = [Depth::Quick, Depth::Blobs, Depth::Full];

@@ -15,11 +15,14 @@ use std::time::{Duration, Instant};
 
 use bolt_support::Random;
 use bolt_support::damage::damage;
+use verifier_core::Interrupt;
 use verifier_core::bolt::Database;
-use verifier_core::event::{Interrupt, Unobserved};
+use verifier_core::event::Unobserved;
 use verifier_core::finding::Code;
-use verifier_core::report::{DatabaseReport, Depth, Report};
-use verifier_core::scan::{LastTransaction, Usability};
+use verifier_core::finding::Depth;
+use verifier_core::finding::LastTransaction;
+use verifier_core::report::{DatabaseReport, Report};
+use verifier_core::scan::Usability;
 use verifier_core::{CheckOptions, Store, check};
 
 const META_DB: &str = "io.containerd.metadata.v1.bolt/meta.db";

@@ -7,12 +7,15 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use testdata::builder::{Bucket, LastCommit};
+use verifier_core::Interrupt;
 use verifier_core::bolt::{Database, Hides, Pgid, Visitor};
-use verifier_core::event::{Interrupt, Unobserved};
+use verifier_core::event::Unobserved;
+use verifier_core::finding::Depth;
+use verifier_core::finding::LastTransaction;
 use verifier_core::finding::{Code, FindingKind};
 use verifier_core::metadata::{RecordCounts, RecordKind};
-use verifier_core::report::{DatabaseReport, Depth, Report};
-use verifier_core::scan::{LastTransaction, Usability};
+use verifier_core::report::{DatabaseReport, Report};
+use verifier_core::scan::Usability;
 use verifier_core::{CheckOptions, Store, check};
 
 const META_DB: &str = "io.containerd.metadata.v1.bolt/meta.db";

@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 use testdata::layers::{Entry, Layer, refused};
-use verifier_core::digest::{Algorithm, Hasher};
-use verifier_core::event::Interrupt;
-use verifier_core::io::{Folder, Gate, ReadAt};
-use verifier_core::layer::{LayerFault, Refusal};
-use verifier_core::verify::tree::{
-    CompareOptions, Flavour, LayerBlob, LayerComparison, LayerError, StoppedEarly, TreeReport, compare_layer,
+use verifier_core::Interrupt;
+use verifier_core::compare::{
+    CompareOptions, LayerBlob, LayerComparison, LayerError, StoppedEarly, TreeReport, compare_layer,
 };
+use verifier_core::digest::{Algorithm, Hasher};
+use verifier_core::io::{Folder, Gate, ReadAt};
+use verifier_core::layer::Flavour;
+use verifier_core::layer::{LayerFault, Refusal};
 
 const GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 const PLAIN: &str = "application/vnd.oci.image.layer.v1.tar";

@@ -9,9 +9,10 @@ use std::path::Path;
 use layer_common::{Snapshotter, Unpacker};
 use testdata::bed::{self, Compression, FsKind, LoopFs};
 use testdata::layers;
-use verifier_core::event::{Interrupt, Unobserved};
+use verifier_core::Interrupt;
+use verifier_core::event::Unobserved;
+use verifier_core::finding::Depth;
 use verifier_core::finding::Severity;
-use verifier_core::report::Depth;
 use verifier_core::{CheckOptions, Store, check};
 
 /// What a check says against a store. That the collector was not done when containerd was stopped is a note.

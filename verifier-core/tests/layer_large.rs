@@ -6,10 +6,11 @@
 use std::io;
 
 use testdata::layers::{Entry, Layer};
+use verifier_core::Interrupt;
+use verifier_core::compare::{CompareOptions, LayerBlob, LayerComparison, compare_layer};
 use verifier_core::digest::Algorithm;
-use verifier_core::event::Interrupt;
 use verifier_core::io::{Folder, Gate, ReadAt};
-use verifier_core::verify::tree::{CompareOptions, Flavour, LayerBlob, LayerComparison, compare_layer};
+use verifier_core::layer::Flavour;
 
 const ENTRIES: u64 = 500_000;
 const BLOCK: u64 = 512;

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use testdata::bed::{self, Bed, Compression, Generation};
 use testdata::layers;
-use verifier_core::event::{Interrupt, Unobserved};
+use verifier_core::Interrupt;
+use verifier_core::event::Unobserved;
 use verifier_core::finding::Code;
-use verifier_core::report::Depth;
+use verifier_core::finding::Depth;
 use verifier_core::{CheckOptions, Store, check};
 
 /// The namespace's root, outside of it.

@@ -12,12 +12,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use testdata::layers::{Entry, Layer};
-use verifier_core::digest::Algorithm;
-use verifier_core::event::Interrupt;
-use verifier_core::io::{Folder, Gate, Op, Reader};
-use verifier_core::verify::tree::{
-    CompareOptions, Flavour, LayerBlob, LayerComparison, LayerError, TreeReport, compare_layer,
+use verifier_core::Interrupt;
+use verifier_core::compare::{
+    CompareOptions, LayerBlob, LayerComparison, LayerError, TreeReport, compare_layer,
 };
+use verifier_core::digest::Algorithm;
+use verifier_core::io::{Folder, Gate, Op, Reader};
+use verifier_core::layer::Flavour;
 
 const FILES: u32 = 4000;
 const TIME: u32 = 1_700_000_000;

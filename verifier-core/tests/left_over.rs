@@ -7,9 +7,12 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use testdata::bed::{self, Containerd, Registry};
-use verifier_core::event::{Interrupt, Unobserved};
+use verifier_core::Interrupt;
+use verifier_core::event::Unobserved;
+use verifier_core::finding::Depth;
 use verifier_core::finding::{Code, Severity};
-use verifier_core::report::{Depth, Mode, Outcome, Report};
+use verifier_core::report::{Outcome, Report};
+use verifier_core::scan::Mode;
 use verifier_core::{CheckOptions, Store, check};
 
 const SNAPSHOTTER: &str = "io.containerd.snapshotter.v1.overlayfs";

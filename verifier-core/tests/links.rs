@@ -7,11 +7,13 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use testdata::builder::{CONTENT, sample};
-use verifier_core::event::{Interrupt, Unobserved};
+use verifier_core::Interrupt;
+use verifier_core::event::Unobserved;
 use verifier_core::finding::{Code, Finding};
 use verifier_core::repair::disk::{Disk, StepGate};
 use verifier_core::repair::locked::{Alone, LockError, LockedStore};
-use verifier_core::report::{Mode, Outcome, Report};
+use verifier_core::report::{Outcome, Report};
+use verifier_core::scan::Mode;
 use verifier_core::{CheckOptions, Store, check};
 
 const META_DB: &str = "io.containerd.metadata.v1.bolt/meta.db";

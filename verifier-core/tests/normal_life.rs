@@ -9,9 +9,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use testdata::bed::{self, Bed, Containerd, Cri, FsKind, Generation, LoopFs, Options, Registry, succeed};
-use verifier_core::event::{Interrupt, Unobserved};
+use verifier_core::Interrupt;
+use verifier_core::event::Unobserved;
+use verifier_core::finding::Depth;
 use verifier_core::finding::Severity;
-use verifier_core::report::{Depth, Mode, Report};
+use verifier_core::report::Report;
+use verifier_core::scan::Mode;
 use verifier_core::{CheckOptions, Store, check};
 
 /// When the store is looked at.

@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex};
 use testdata::builder::{
     Form, ImageSpec, Labels, Layer, META_DB, PackedLayer, Platform, StoreBuilder, blob_path, file, folder,
 };
-use verifier_core::event::{Event, Interrupt, Observer};
+use verifier_core::Interrupt;
+use verifier_core::event::{Event, Observer};
+use verifier_core::finding::Depth;
 use verifier_core::io::{Gate, Op};
-use verifier_core::report::Depth;
 use verifier_core::{CheckOptions, Store, check};
 
 const METADATA_DB: &str = "io.containerd.snapshotter.v1.overlayfs/metadata.db";

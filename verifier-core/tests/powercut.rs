@@ -8,9 +8,11 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use testdata::bed::{self, Bed, Containerd, FsImage, FsKind, Generation, LoopFs, Options, Registry};
-use verifier_core::event::{Interrupt, Unobserved};
+use verifier_core::Interrupt;
+use verifier_core::event::Unobserved;
+use verifier_core::finding::Depth;
 use verifier_core::finding::Severity;
-use verifier_core::report::{Depth, Report};
+use verifier_core::report::Report;
 use verifier_core::{CheckOptions, Store, check};
 
 #[test]

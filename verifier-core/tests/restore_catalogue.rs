@@ -6,7 +6,7 @@ use restore_common::{look, picture, restore_all, tasks, unlike};
 use testdata::builder::sample;
 use testdata::damage::{self, How};
 use verifier_core::finding::Code;
-use verifier_core::report::Depth;
+use verifier_core::finding::Depth;
 
 #[test]
 fn every_damage_of_the_catalogue_that_a_layer_can_heal() {

@@ -18,10 +18,10 @@ use layer_common::damages::{set_mtime, stack};
 use layer_common::{Snapshotter, Unpacker};
 use restore_common::{Facts, heal, is_clock, look, picture, restore_with, tasks, undo_run, unlike};
 use testdata::bed::{self, Compression, FsKind, LoopFs};
+use verifier_core::finding::Depth;
 use verifier_core::finding::FindingKind;
 use verifier_core::repair::disk::StepGate;
 use verifier_core::repair::restore::RestoreOptions;
-use verifier_core::report::Depth;
 
 /// Some of everything, in the upper tree.
 fn damage(tree: &Path) {

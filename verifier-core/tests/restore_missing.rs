@@ -11,7 +11,7 @@ use layer_common::damages::stack;
 use layer_common::{Snapshotter, Unpacker};
 use restore_common::{heal, is_clock, look, picture, restore_all, tasks, undo_run, unlike};
 use testdata::bed::{self, Compression, Containerd};
-use verifier_core::report::Depth;
+use verifier_core::finding::Depth;
 
 /// The folder that holds a snapshot.
 fn folder(snapshotter: Snapshotter, tree: &Path) -> PathBuf {

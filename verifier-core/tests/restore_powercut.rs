@@ -10,7 +10,7 @@ use std::time::Instant;
 use restore_common::{look, restore_all};
 use testdata::bed::{self, Bed, Containerd, FsKind, Generation, LoopFs, Registry};
 use verifier_core::finding::Code;
-use verifier_core::report::Depth;
+use verifier_core::finding::Depth;
 
 #[test]
 fn a_power_cut_is_healed_without_a_pull() {

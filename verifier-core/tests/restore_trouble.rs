@@ -16,12 +16,12 @@ use layer_common::{Snapshotter, Unpacker};
 use restore_common::{heal, is_clock, look, picture, restore_all, restore_with, tasks, unlike};
 use testdata::bed::{self, Compression, FsKind, LoopFs};
 use testdata::layers::{Entry, Layer};
-use verifier_core::event::Interrupt;
+use verifier_core::Interrupt;
+use verifier_core::finding::Depth;
 use verifier_core::io::{Folder, Gate, Op, errno};
 use verifier_core::repair::Run;
 use verifier_core::repair::disk::{Disk, StepGate};
 use verifier_core::repair::restore::{Refused, RestoreError, RestoreOptions, restore};
-use verifier_core::report::Depth;
 
 /// Bytes that no file system makes smaller.
 fn noise(len: usize) -> Vec<u8> {

@@ -10,8 +10,9 @@ use std::path::Path;
 use std::process::Command;
 
 use testdata::builder::{Hostile, Scale, StoreBuilder};
-use verifier_core::event::{Interrupt, Unobserved};
-use verifier_core::report::Depth;
+use verifier_core::Interrupt;
+use verifier_core::event::Unobserved;
+use verifier_core::finding::Depth;
 use verifier_core::{CheckOptions, Store, check};
 
 /// Names the store to the process that checks it.

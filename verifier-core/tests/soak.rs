@@ -10,8 +10,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use testdata::bed::{self, Bed, Containerd, Generation, Registry};
-use verifier_core::event::{Interrupt, Unobserved};
-use verifier_core::report::{Depth, Mode};
+use verifier_core::Interrupt;
+use verifier_core::event::Unobserved;
+use verifier_core::finding::Depth;
+use verifier_core::scan::Mode;
 use verifier_core::{CheckOptions, Store, check};
 
 #[test]

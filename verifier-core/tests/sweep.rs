@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use testdata::builder::{META_DB, blob_path, sample};
 use testdata::damage;
-use verifier_core::event::{Event, Interrupt, Observer, Unobserved};
-use verifier_core::report::{Reason, Report};
+use verifier_core::Interrupt;
+use verifier_core::event::{Event, Observer, Unobserved};
+use verifier_core::finding::Reason;
+use verifier_core::report::Report;
 use verifier_core::sweep::{Ledger, Run, StateDir, SweepOptions, Swept, add_run, backups, runs, sweep};
 use verifier_core::{CheckOptions, Store, check};
 

@@ -11,10 +11,12 @@ use std::sync::{Arc, Mutex};
 use rustix::io::Errno;
 use testdata::builder::{CONTENT, sample};
 use testdata::in_parallel;
-use verifier_core::event::{Interrupt, Unobserved};
+use verifier_core::Interrupt;
+use verifier_core::event::Unobserved;
+use verifier_core::finding::Depth;
 use verifier_core::finding::{Code, Finding, FindingKind};
 use verifier_core::io::{Gate, Op};
-use verifier_core::report::{Depth, Outcome, Report};
+use verifier_core::report::{Outcome, Report};
 use verifier_core::{CheckOptions, OpenError, Store, check};
 
 fn written() -> tempfile::TempDir {

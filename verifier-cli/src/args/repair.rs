@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use verifier_core::CheckOptions;
 use verifier_core::repair::plan::{Allow, RepairOptions, Verb};
-use verifier_core::report::Mode;
+use verifier_core::scan::Mode;
 
 use super::{AtRiskArgs, Format, MachineArgs};
 

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use verifier_core::advice::{Advice, Daemon, advise};
-use verifier_core::event::Interrupt;
+use verifier_core::Interrupt;
+use verifier_core::host::{Advice, Daemon, advise};
 use verifier_core::report::Report;
 use verifier_core::{CheckError, CheckOptions, OpenError, Store, check};
 

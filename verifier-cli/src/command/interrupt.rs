@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use verifier_core::event::Interrupt;
+use verifier_core::Interrupt;
 
 use crate::exit::Status;
 

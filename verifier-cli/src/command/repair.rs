@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
-use verifier_core::event::Interrupt;
+use verifier_core::Interrupt;
 use verifier_core::finding::Subject;
 use verifier_core::live::Live;
 use verifier_core::repair::apply::{
@@ -17,7 +17,8 @@ use verifier_core::repair::plan::{Action, RepairPlan, Verb};
 use verifier_core::repair::rebuild::Lost;
 use verifier_core::repair::source::{Available, Source};
 use verifier_core::repair::{LiveRows, Retention, Run, retain, wanted};
-use verifier_core::report::{Mode, Report};
+use verifier_core::report::Report;
+use verifier_core::scan::Mode;
 use verifier_core::sweep::{Doubt, backups};
 use verifier_core::{CheckOptions, Checked, Store, look};
 

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use verifier_core::repair::disk::Disk;
 use verifier_core::repair::locked::{LockError, LockedStore};
-use verifier_core::repair::{KeptRun, purge, runs, undo};
+use verifier_core::repair::{KeptRun, runs};
+use verifier_core::repair::{purge, undo};
 
 use super::alone::Alone;
 use super::output::{complain, print};

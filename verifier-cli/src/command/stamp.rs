@@ -1,7 +1,7 @@
 //! `stamp`: the mark of a clean shutdown. `guard`: whether containerd may start.
 
+use verifier_core::finding::Depth;
 use verifier_core::plan::Stamp;
-use verifier_core::report::Depth;
 use verifier_core::sweep::{Moment, beat, write_stamp};
 use verifier_core::{CheckOptions, Store, scan};
 

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use verifier_core::metadata::Timestamp;
 use verifier_core::sweep::{Ledger, StateDir, backups, runs};
+use verifier_core::time::Timestamp;
 use verifier_core::{OpenError, Store};
 
 use super::check::explain_open_error;

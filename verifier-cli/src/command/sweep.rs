@@ -3,9 +3,9 @@
 use std::io;
 use std::path::Path;
 
+use verifier_core::Interrupt;
 use verifier_core::Store;
-use verifier_core::advice::advise;
-use verifier_core::event::Interrupt;
+use verifier_core::host::advise;
 use verifier_core::sweep::{BackupError, Lock, LockError, Pace, Run, StateDir, Swept, add_run, sweep};
 
 use super::output::{Level, complain, log, print};

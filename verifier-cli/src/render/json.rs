@@ -9,11 +9,13 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use serde::{Serialize, Serializer};
-use verifier_core::Device;
-use verifier_core::advice::Advice;
+use verifier_core::finding::{Coverage, Depth};
 use verifier_core::finding::{Finding, FindingKind, Named, Severity, Subject};
+use verifier_core::host::Advice;
+use verifier_core::host::Device;
 use verifier_core::plan::Selection;
-use verifier_core::report::{Coverage, DatabaseReport, Depth, Mode, Outcome, Report};
+use verifier_core::report::{DatabaseReport, Outcome, Report};
+use verifier_core::scan::Mode;
 
 use crate::words;
 
@@ -106,7 +108,7 @@ mod tests {
     use crate::sample;
     use serde_json::{Value, json};
     use verifier_core::finding::Code;
-    use verifier_core::report::Reason;
+    use verifier_core::finding::Reason;
 
     fn document(report: &Report, strict: bool) -> Value {
         let mut bytes = Vec::new();
@@ -190,7 +192,7 @@ mod tests {
         let mut report = sample::report(Vec::new());
         report.coverage.unverified = sample::reasons().into_iter().map(sample::unverified).collect();
         for subject in sample::subjects() {
-            let unverified = verifier_core::report::Unverified { subject, reason: Reason::Interrupted };
+            let unverified = verifier_core::finding::Unverified { subject, reason: Reason::Interrupted };
             report.coverage.unverified.push(unverified);
         }
         let document = document(&report, false);

@@ -10,9 +10,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use verifier_core::finding::Code;
-use verifier_core::metadata::Timestamp;
 use verifier_core::report::{Outcome, Report};
 use verifier_core::sweep::{Swept, write_atomically};
+use verifier_core::time::Timestamp;
 
 use crate::args::MonitorArgs;
 use crate::command::complain;

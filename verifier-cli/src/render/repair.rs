@@ -4,11 +4,13 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use serde::Serialize;
+use verifier_core::finding::Unverified;
 use verifier_core::finding::{Finding, Severity};
 use verifier_core::repair::apply::Applied;
 use verifier_core::repair::plan::{Action, Refusal, RepairPlan};
 use verifier_core::repair::rebuild::Lost;
-use verifier_core::report::{Mode, Report, Unverified};
+use verifier_core::report::Report;
+use verifier_core::scan::Mode;
 
 use super::{Paint, Style, count_of, escape_path, size, wrap};
 use crate::words;

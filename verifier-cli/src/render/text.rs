@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use verifier_core::metadata::Timestamp;
+use verifier_core::time::Timestamp;
 
 /// `bytes` without anything that a terminal would act on: what is no printable UTF-8 becomes `\n`, `\xff`, `\u{202e}`.
 ///

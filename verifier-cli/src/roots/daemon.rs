@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use verifier_core::advice::Daemon;
+use verifier_core::host::Daemon;
 
 use super::state::{State, state};
 use super::{Machine, config};

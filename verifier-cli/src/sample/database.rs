@@ -1,8 +1,9 @@
 //! What could be read of a database, for tests.
 
+use verifier_core::finding::LastTransaction;
 use verifier_core::metadata::{RecordCounts, RecordKind};
 use verifier_core::report::{DatabaseReport, MetaPage, SalvageReport, StrayReport};
-use verifier_core::scan::{KeyCounts, LastTransaction, OtherState, PageCounts, Usability};
+use verifier_core::scan::{KeyCounts, OtherState, PageCounts, Usability};
 
 const RECORDS: RecordCounts = RecordCounts {
     namespaces: 1,

@@ -2,9 +2,10 @@
 
 use verifier_core::bolt::Hides;
 use verifier_core::finding::FindingKind;
+use verifier_core::finding::LastTransaction;
 use verifier_core::metadata::RecordCounts;
 use verifier_core::report::{DatabaseReport, MetaPage, SalvageReport};
-use verifier_core::scan::{LastTransaction, Usability};
+use verifier_core::scan::Usability;
 
 use crate::render::{count, escape, thousands};
 

@@ -1,7 +1,7 @@
 //! How a path differs from what its layer makes.
 
 use verifier_core::finding::TreeDamage;
-use verifier_core::verify::tree::{Difference, DifferenceKind};
+use verifier_core::finding::{Difference, DifferenceKind};
 
 use crate::render::{errno, escape, escape_path, thousands};
 

@@ -1,6 +1,6 @@
 //! What of the host lies behind damage, and what to set.
 
-use verifier_core::advice::Advice;
+use verifier_core::host::Advice;
 
 use crate::render::{count, escape, escape_path, size};
 

@@ -23,8 +23,10 @@ pub(crate) use page::{nearest, page, title};
 pub(crate) use reason::reason;
 pub(crate) use repair::{action, lost, refusal};
 
+use verifier_core::finding::Depth;
 use verifier_core::finding::Severity;
-use verifier_core::report::{Depth, Mode, Outcome};
+use verifier_core::report::Outcome;
+use verifier_core::scan::Mode;
 
 /// A severity's name.
 pub(crate) fn severity(severity: Severity) -> &'static str {

@@ -1,7 +1,7 @@
 //! Why something was not verified.
 
 use rustix::io::Errno;
-use verifier_core::report::Reason;
+use verifier_core::finding::Reason;
 
 use crate::render::{count, errno, escape};
 

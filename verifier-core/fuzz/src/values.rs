@@ -4,9 +4,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use verifier_core::bolt::Visitor;
-use verifier_core::metadata::{
-    Census, Metadata, MetadataVisitor, Schema, SnapshotterVisitor, StrayRecords, Timestamp,
-};
+use verifier_core::metadata::{Census, Metadata, MetadataVisitor, Schema, SnapshotterVisitor, StrayRecords};
+use verifier_core::time::Timestamp;
 
 /// The names that lead somewhere; one byte of the input chooses one of them.
 const NAMES: &[&str] = &[

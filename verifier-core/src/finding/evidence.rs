@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use crate::digest::{ChainId, Digest};
 use crate::io::FileKind;
-use crate::verify::tree::Difference;
+
+use super::Difference;
 
 /// What a blob is to the images that reach it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -75,6 +76,22 @@ pub enum Unusable {
         /// What it is.
         found: FileKind,
     },
+}
+
+/// What became of a database's last transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LastTransaction {
+    /// All of it can be read.
+    Whole,
+    /// Its meta page is not valid: the state before it is in use.
+    MetaTorn,
+    /// Its meta page was written; pages that only it wrote were not, and the state before it is whole.
+    PagesTorn,
+    /// Some of the database is damaged in a way that no half-written transaction explains.
+    Damaged,
+    /// A meta page is not valid, and nothing tells whether it was the later one.
+    Unknown,
 }
 
 /// What a snapshot on which others build is, when it is not committed.

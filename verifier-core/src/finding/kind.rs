@@ -3,13 +3,12 @@
 use serde::Serialize;
 
 use super::{
-    Code, IndexEntry, LeftOver, Role, SandboxFault, SnapshotKind, StaleIngest, TreeDamage, Unparsable,
-    Unusable, Usage,
+    Code, IndexEntry, LastTransaction, LeftOver, Role, SandboxFault, SnapshotKind, StaleIngest, TreeDamage,
+    Unparsable, Unusable, Usage,
 };
 use crate::bolt::Hides;
 use crate::digest::{ChainId, DiffId, Digest};
 use crate::io::FileKind;
-use crate::scan::LastTransaction;
 
 /// What is wrong, with the evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

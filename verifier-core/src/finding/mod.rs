@@ -6,6 +6,8 @@
 //! damage in the `testdata` crate that causes exactly it.
 
 mod code;
+mod coverage;
+mod difference;
 mod evidence;
 mod kind;
 mod subject;
@@ -13,9 +15,11 @@ mod subject;
 use serde::Serialize;
 
 pub use code::{Code, Severity, UnknownCode};
+pub use coverage::{Coverage, Depth, Reason, Tally, Unverified};
+pub use difference::{Difference, DifferenceKind};
 pub use evidence::{
-    IndexEntry, LeftOver, Role, SandboxFault, SnapshotKind, StaleIngest, TreeDamage, Unparsable, Unusable,
-    Usage,
+    IndexEntry, LastTransaction, LeftOver, Role, SandboxFault, SnapshotKind, StaleIngest, TreeDamage,
+    Unparsable, Unusable, Usage,
 };
 pub use kind::FindingKind;
 pub(crate) use subject::lossy;

@@ -10,7 +10,9 @@
 
 pub mod decompress;
 mod fault;
+mod flavour;
 pub mod tar;
 pub mod tree;
 
 pub use fault::{LayerFault, Refusal, TarFault};
+pub use flavour::Flavour;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::metadata::{EXPIRE, Timestamp};
+use crate::metadata::EXPIRE;
+use crate::time::Timestamp;
 
 /// The labels of a lease that ends so long from now.
 pub(super) fn labels(from_now: Duration) -> BTreeMap<String, String> {

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::labels::Labels;
-use super::value::{self, Timestamp, ValueError};
+use super::value::{self, ValueError};
 use crate::texts::Texts;
+use crate::time::Timestamp;
 
 /// A container, running or not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,9 +1,10 @@
 //! `content/blob/<digest>` and `content/ingests/<ref>`.
 
 use super::labels::Labels;
-use super::value::{self, Timestamp, ValueError};
+use super::value::{self, ValueError};
 use crate::digest::Digest;
 use crate::texts::Texts;
+use crate::time::Timestamp;
 
 /// The label of a layer's blob that tells its DiffID (core/diff: `containerd.io/uncompressed`).
 pub const UNCOMPRESSED: &str = "containerd.io/uncompressed";

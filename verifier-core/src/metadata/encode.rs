@@ -1,6 +1,7 @@
 //! Values as containerd writes them: what `value` reads.
 
-use super::value::{Timestamp, YEAR_1_TO_1970};
+use super::value::YEAR_1_TO_1970;
+use crate::time::Timestamp;
 
 /// A count or a size: Go's `binary.PutVarint`.
 #[must_use]

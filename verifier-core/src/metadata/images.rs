@@ -1,9 +1,10 @@
 //! `images/<name>`.
 
 use super::labels::Labels;
-use super::value::{self, Timestamp, ValueError};
+use super::value::{self, ValueError};
 use crate::digest::Digest;
 use crate::texts::Texts;
+use crate::time::Timestamp;
 
 /// An image record: a name and the descriptor it points to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

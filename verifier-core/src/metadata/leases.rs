@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::labels::Labels;
-use super::value::{self, Timestamp, ValueError};
+use super::value::{self, ValueError};
 use crate::digest::Digest;
 use crate::texts::Texts;
+use crate::time::Timestamp;
 
 /// The label that ends a lease by itself, RFC 3339 (core/metadata/gc.go takes an ended lease for none).
 pub const EXPIRE: &str = "containerd.io/gc.expire";

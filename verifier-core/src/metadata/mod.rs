@@ -45,5 +45,5 @@ pub use meta_db::{InvalidValue, Metadata, MetadataVisitor, Namespace};
 pub use salvage::{StrayRecord, StrayRecords};
 pub use snapshots::SnapshotRecord;
 pub use snapshotter_db::{BackendSnapshot, Kind, Snapshots, SnapshotterVisitor};
+pub use value::ValueError;
 pub(crate) use value::pack;
-pub use value::{Timestamp, ValueError};

@@ -1,8 +1,9 @@
 //! `snapshots/<snapshotter>/<key>`.
 
 use super::labels::Labels;
-use super::value::{self, Timestamp, ValueError};
+use super::value::{self, ValueError};
 use crate::texts::{Text, Texts};
+use crate::time::Timestamp;
 
 /// What a namespace knows of a snapshot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -5,10 +5,11 @@ use std::rc::Rc;
 
 use super::labels::Labels;
 use super::meta_db::{InvalidValue, Metadata};
-use super::value::{self, Timestamp, ValueError};
+use super::value::{self, ValueError};
 use crate::bolt::Visitor;
 use crate::finding::Usage;
 use crate::texts::{Text, Texts};
+use crate::time::Timestamp;
 
 /// What a snapshot is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

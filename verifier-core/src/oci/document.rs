@@ -4,8 +4,8 @@ use serde::{Deserialize, Deserializer};
 
 use super::media_type::DocumentKind;
 use crate::digest::{DiffId, Digest};
-use crate::metadata::Timestamp;
 use crate::texts::{Text, Texts};
+use crate::time::Timestamp;
 
 /// A reference to a blob.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -1,31 +1,25 @@
 //! Which checks, in which order, and what each costs. Pure: facts in, plan out.
 
-mod at_risk;
 mod blobs;
-mod layers;
-mod lowers;
-mod origins;
+mod options;
+mod risk;
 mod scope;
 mod snapshots;
-mod stacks;
-mod stamp;
+mod stack;
 
 use std::collections::BTreeSet;
 
-use crate::check::{CheckError, CheckOptions};
 use crate::digest::Digest;
 use crate::finding::Subject;
-use crate::report::{Depth, Reason, Unverified};
+use crate::finding::{Depth, Reason, Unverified};
 use crate::scan::Inventory;
 
-pub use at_risk::{AtRisk, Distrust, Selection, Sign};
-pub(crate) use layers::Answers;
-pub use layers::{LayerSource, Layers};
-pub use lowers::Lowers;
-pub(crate) use lowers::LowersIn;
+pub use options::{CheckError, CheckOptions};
+pub use risk::{AtRisk, DatabaseMark, Distrust, Selection, Sign, Stamp};
 pub use scope::Scope;
 pub use snapshots::SnapshotTask;
-pub use stamp::{DatabaseMark, Stamp};
+pub(crate) use stack::{Answers, LowersIn};
+pub use stack::{LayerSource, Layers, Lowers};
 
 /// What will be read.
 #[derive(Debug, Default)]
@@ -102,7 +96,7 @@ impl Plan {
     /// Leaves out the blobs that are not at risk, and notes how much is left out in all.
     fn leave_out_safe_blobs(&mut self, inventory: &Inventory) {
         let Some(selection) = &self.at_risk else { return };
-        let made = at_risk::blobs_made(inventory);
+        let made = risk::blobs_made(inventory);
         let before = self.blobs.len();
         self.blobs.retain(|(digest, _)| selection.has_blob(&made, digest));
         let safe = self.snapshots.iter().filter(|task| task.depth < self.depth && !task.layers.is_empty());

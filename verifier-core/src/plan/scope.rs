@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::check::{CheckError, CheckOptions};
 use crate::digest::{ChainId, Digest};
+use crate::plan::{CheckError, CheckOptions};
 use crate::scan::{Documents, Inventory};
 
 /// What a check is restricted to.

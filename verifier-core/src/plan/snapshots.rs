@@ -4,17 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::Scope;
-use super::layers::{Answers, LayerSource, Layers};
-use super::lowers::{Lowers, Stacking};
-use super::origins::{Origins, Row};
 use crate::digest::{ChainId, Digest};
+use crate::finding::{Depth, Reason};
 use crate::finding::{Subject, Usage};
-use crate::metadata::{BackendSnapshot, Kind, Snapshots, Timestamp};
-use crate::report::{Depth, Reason};
+use crate::layer::Flavour;
+use crate::metadata::{BackendSnapshot, Kind, Snapshots};
+use crate::plan::stack::layers::{Answers, LayerSource, Layers};
+use crate::plan::stack::lowers::{Lowers, Stacking};
+use crate::plan::stack::origins::{Origins, Row};
 use crate::scan::{Inventory, Snapshotter};
 use crate::snapshot::Driver;
 use crate::texts::Text;
-use crate::verify::tree::Flavour;
+use crate::time::Timestamp;
 
 /// A snapshot to look at.
 #[derive(Debug, Clone)]

@@ -3,20 +3,22 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::correct;
-use super::disk::Disk;
-use super::evict::{self, EvictError};
-use super::locked::LockedStore;
 use super::plan::{Action, ActionKind, RepairPlan, SnapshotName};
-use super::rebuild::{Found, RebuildError, Rebuilt, rebuild};
-use super::replace::{ReplaceError, replace};
-use super::restore::{RestoreError, RestoreOptions, restore};
-use super::run::Run;
 use super::source::Source;
+use crate::Interrupt;
 use crate::check::Checked;
 use crate::digest::Digest;
-use crate::event::{Interrupt, Unobserved};
+use crate::event::Unobserved;
 use crate::io::ReadAt;
+use crate::repair::act::correct;
+use crate::repair::act::evict;
+use crate::repair::act::evict::EvictError;
+use crate::repair::act::rebuild::{Found, RebuildError, Rebuilt, rebuild};
+use crate::repair::act::replace::{ReplaceError, replace};
+use crate::repair::act::restore::{RestoreError, RestoreOptions, restore};
+use crate::repair::quarantine::disk::Disk;
+use crate::repair::quarantine::run::Run;
+use crate::repair::rows::locked::LockedStore;
 
 /// What came of a plan.
 #[derive(Debug)]

@@ -1,34 +1,23 @@
 //! Puts right what a check found, with the fewest bytes, and loses nothing on the way.
 
+mod act;
 pub mod apply;
-mod correct;
-pub mod disk;
-mod evict;
-mod journal;
-#[cfg(feature = "live")]
-mod keep;
-#[cfg(feature = "live")]
-mod live_rows;
-pub mod locked;
 pub mod mounted;
 pub mod plan;
-mod purge;
-pub mod rebuild;
-mod replace;
-pub mod restore;
+mod quarantine;
 mod rows;
-mod run;
 pub mod source;
 #[cfg(test)]
 mod tests;
-mod undo;
 
+pub use act::{ReplaceError, rebuild, replace, restore};
+pub use quarantine::disk;
+pub use quarantine::{
+    Change, KeptRun, Left, Put, Retention, Run, UndoError, Undone, purge, retain, runs, undo,
+};
 #[cfg(feature = "live")]
-pub use live_rows::LiveRows;
-pub use purge::{KeptRun, Retention, purge, retain, runs};
-pub use replace::{ReplaceError, replace};
-pub use run::{Change, Put, Run};
-pub use undo::{Left, UndoError, Undone, undo};
+pub use rows::LiveRows;
+pub use rows::locked;
 
 use std::collections::BTreeMap;
 

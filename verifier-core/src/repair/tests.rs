@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::disk::{Disk, StepGate};
-use super::{Change, Put, Run, undo};
+use super::{Change, Put, Run};
 use crate::io::{Folder, Gate, Time};
+use crate::repair::quarantine::disk::{Disk, StepGate};
+use crate::repair::quarantine::undo;
 
 /// Everything of a tree that a run may change: kind, bytes, mode, time.
 fn picture(root: &Path) -> BTreeMap<PathBuf, (Vec<u8>, u32, i64, i64, u64)> {
@@ -158,7 +159,8 @@ fn nothing_leads_out() {
 
 #[test]
 fn what_is_kept_is_bounded() {
-    use super::{Retention, purge, retain, runs};
+    use super::{Retention, retain, runs};
+    use crate::repair::quarantine::purge;
     let dir = store();
     let folder = Folder::open_root(dir.path(), Gate::default()).unwrap();
     let gate = StepGate::default();

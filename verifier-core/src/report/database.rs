@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::bolt::Standing;
+use crate::finding::LastTransaction;
 use crate::metadata::{RecordCounts, RecordKind, StrayRecords};
 use crate::scan::{
-    DatabaseFacts, DatabaseState, DatabaseView, Inventory, KeyCounts, LastTransaction, OtherState,
-    PageCounts, Usability,
+    DatabaseFacts, DatabaseState, DatabaseView, Inventory, KeyCounts, OtherState, PageCounts, Usability,
 };
 
 /// What could be read of a bolt file.

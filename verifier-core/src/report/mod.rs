@@ -4,4 +4,4 @@ mod database;
 mod run;
 
 pub use database::{DatabaseReport, MetaPage, SalvageReport, StrayReport};
-pub use run::{Coverage, Depth, Mode, Outcome, Reason, Report, Tally, Unverified};
+pub use run::{Outcome, Report};

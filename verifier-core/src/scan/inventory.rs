@@ -11,14 +11,15 @@ use rustix::io::Errno;
 use super::databases::{DatabaseFacts, DatabaseState, read_database};
 use super::documents::Documents;
 use super::mode::mode_of;
+use crate::Interrupt;
 use crate::content::{Blobs, IngestFolder, list_blobs, list_ingests};
-use crate::event::Interrupt;
 use crate::finding::Unusable;
 use crate::io::{FileKind, Folder, Time};
-use crate::metadata::{Metadata, MetadataVisitor, Schema, Snapshots, SnapshotterVisitor, Timestamp};
-use crate::report::Mode;
+use crate::metadata::{Metadata, MetadataVisitor, Schema, Snapshots, SnapshotterVisitor};
+use crate::scan::Mode;
 use crate::store::Store;
 use crate::texts::Texts;
+use crate::time::Timestamp;
 
 /// containerd's own database, below the root.
 pub(crate) const META_DB: &str = "io.containerd.metadata.v1.bolt/meta.db";

@@ -11,4 +11,5 @@ pub(crate) use documents::children;
 pub use documents::{DocumentFact, DocumentState, Documents, LayerOfChain};
 pub use inventory::{Holder, Inventory, Snapshotter, scan};
 pub(crate) use inventory::{META_DB, SNAPSHOTTER_PREFIX, snapshotter_path};
-pub use view::{DatabaseView, KeyCounts, LastTransaction, OtherState, PageCounts, Usability};
+pub use mode::Mode;
+pub use view::{DatabaseView, KeyCounts, OtherState, PageCounts, Usability};

@@ -4,7 +4,17 @@
 //! `/proc/locks`: `N: FLOCK ADVISORY WRITE <pid> <major>:<minor>:<inode> <start> <end>` (major and minor in hex).
 
 use crate::io::Stat;
-use crate::report::Mode;
+use serde::Serialize;
+
+/// Whether a containerd holds the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// No process holds the databases' locks.
+    Stopped,
+    /// A process holds them, or it cannot be told.
+    Live,
+}
 
 /// The mode of a store whose meta.db is `meta_db`. When it cannot be told, [`Mode::Live`]: the careful one.
 pub(super) fn mode_of(meta_db: &Stat) -> Mode {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::bolt::{Database, FaultKind, Hides, Meta, MetaFault, PageFault, Visitor, Walk};
+use crate::finding::LastTransaction;
 use crate::metadata::{Census, RecordCounts, Schema, StrayRecords};
 
 /// What of a bolt file could be read, and how.
@@ -26,22 +27,6 @@ pub struct DatabaseView {
     pub faults_left_out: u64,
     /// What the other meta page would give, where it is valid.
     pub other: Option<OtherState>,
-}
-
-/// What became of a database's last transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LastTransaction {
-    /// All of it can be read.
-    Whole,
-    /// Its meta page is not valid: the state before it is in use.
-    MetaTorn,
-    /// Its meta page was written; pages that only it wrote were not, and the state before it is whole.
-    PagesTorn,
-    /// Some of the database is damaged in a way that no half-written transaction explains.
-    Damaged,
-    /// A meta page is not valid, and nothing tells whether it was the later one.
-    Unknown,
 }
 
 /// The pages of a database.

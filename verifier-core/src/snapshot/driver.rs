@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::layer::Flavour;
 use crate::metadata::Kind;
-use crate::verify::tree::Flavour;
 
 /// A snapshotter whose trees can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

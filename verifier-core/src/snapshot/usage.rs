@@ -17,7 +17,7 @@ use rustix::io::Errno;
 
 use crate::finding::Usage;
 use crate::io::{FileKind, Folder, Stat};
-use crate::metadata::Timestamp;
+use crate::time::Timestamp;
 
 /// A tree's usage, and the most that it may have been when it was committed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::state_dir::StateDir;
-use crate::metadata::Timestamp;
 use crate::plan::{AtRisk, Stamp};
+use crate::time::Timestamp;
 
 /// A point in a boot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

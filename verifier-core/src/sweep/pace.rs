@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Advice, fadvise};
 use rustix::io::{Errno, ReadWriteFlags};
 
-use crate::event::Interrupt;
+use crate::Interrupt;
 use crate::io::{Gate, Op, Reader};
 
 /// How gently to read.

@@ -10,14 +10,17 @@ use super::items::{Item, items};
 use super::ledger::{Entry, Ledger};
 use super::life::{Moment, beat};
 use super::state_dir::{Lock, StateDir};
-use crate::check::{CheckError, CheckOptions, Checked, look};
-use crate::event::{Event, Interrupt, Observer};
+use crate::Interrupt;
+use crate::check::{Checked, look};
+use crate::event::{Event, Observer};
+use crate::finding::{Depth, Reason, Tally, Unverified};
 use crate::finding::{Finding, Subject};
-use crate::metadata::Timestamp;
 use crate::plan::Plan;
-use crate::report::{Depth, Reason, Report, Tally, Unverified};
+use crate::plan::{CheckError, CheckOptions};
+use crate::report::Report;
 use crate::scan::scan;
 use crate::store::Store;
+use crate::time::Timestamp;
 
 /// How much to sweep.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::run::Swept;
 use super::state_dir::{Lock, StateDir};
-use crate::metadata::Timestamp;
+use crate::time::Timestamp;
 
 /// A sweep that was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

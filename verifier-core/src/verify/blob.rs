@@ -8,11 +8,11 @@ use super::references::References;
 use super::rehash::{Rehash, Rehashed};
 use crate::content::BlobFile;
 use crate::digest::{Algorithm, Digest};
+use crate::finding::{Depth, Reason};
 use crate::finding::{FindingKind, Subject, Unparsable};
 use crate::io::{FileKind, NotRegular, errno, is_media_error};
 use crate::metadata::BlobRecord;
 use crate::plan::Plan;
-use crate::report::{Depth, Reason};
 use crate::scan::{DocumentState, Inventory};
 
 /// Judges every blob that has a record or a file.

@@ -4,9 +4,9 @@ use std::io;
 use std::path::Path;
 
 use crate::finding::{BlastRadius, Finding, FindingKind, Subject};
+use crate::finding::{Coverage, Reason, Unverified};
 use crate::io::{Time, errno, is_media_error};
-use crate::metadata::Timestamp;
-use crate::report::{Coverage, Reason, Unverified};
+use crate::time::Timestamp;
 
 /// What ties a finding to one state of a live store: if it is the same before and after the look at the disk, the
 /// thing was there all the time.

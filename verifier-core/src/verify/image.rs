@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::candidate::{Examination, Witness};
 use super::references::References;
 use crate::digest::{ChainId, Digest};
+use crate::finding::Reason;
 use crate::finding::{FindingKind, Role, Subject};
 use crate::metadata::Namespace;
 use crate::oci::{Document, DocumentKind, Manifest, is_image_config};
 use crate::plan::Scope;
-use crate::report::Reason;
 use crate::scan::{DocumentState, Documents, Inventory, children};
 
 /// Judges image records, and the documents they lead to.

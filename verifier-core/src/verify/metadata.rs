@@ -4,11 +4,12 @@ use std::path::Path;
 
 use super::candidate::{Examination, reason_for};
 use crate::bolt::{Hides, PageFault};
+use crate::finding::LastTransaction;
+use crate::finding::Reason;
 use crate::finding::{BlastRadius, FindingKind, Subject, Unusable};
 use crate::io::{errno, is_media_error};
 use crate::metadata::InvalidValue;
-use crate::report::Reason;
-use crate::scan::{DatabaseFacts, DatabaseState, Inventory, LastTransaction};
+use crate::scan::{DatabaseFacts, DatabaseState, Inventory};
 
 /// Judges meta.db and every metadata.db.
 pub(super) fn examine(inventory: &Inventory, into: &mut Examination) {

@@ -4,8 +4,6 @@
 //! stand. On a stopped store they stand. On a live one the whole look is repeated with a fresh view, and only what is
 //! found both times about the same thing does (see [`crate::check()`]).
 
-pub mod tree;
-
 mod blob;
 mod candidate;
 mod cross;
@@ -18,7 +16,8 @@ mod snapshot;
 mod standing;
 mod work;
 
-use crate::event::{Interrupt, Observer};
+use crate::Interrupt;
+use crate::event::Observer;
 use crate::plan::Plan;
 use crate::scan::Inventory;
 use crate::store::Store;

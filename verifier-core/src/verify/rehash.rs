@@ -6,9 +6,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::work::worker_count;
+use crate::Interrupt;
 use crate::content::BlobFile;
 use crate::digest::{Digest, Feed, Hashed, Hasher, LANE_BYTES, Message, hash_all};
-use crate::event::{Event, Interrupt, Observer};
+use crate::event::{Event, Observer};
 use crate::io::{File, Folder};
 
 /// The most that the buffers of all workers take together, however many processors there are.

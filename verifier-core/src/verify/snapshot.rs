@@ -5,18 +5,20 @@ use std::io;
 use super::candidate::{Examination, Witness, reason_for};
 use super::references::References;
 use super::rehash::{Rehash, Rehashed};
-use super::tree::{
-    CompareOptions, Flavour, LayerBlob, LayerComparison, LayerError, StoppedEarly, TreeReport, compare_layer,
-};
 use super::work;
+use crate::Interrupt;
+use crate::compare::{
+    CompareOptions, LayerBlob, LayerComparison, LayerError, StoppedEarly, TreeReport, compare_layer,
+};
 use crate::content::BlobFile;
 use crate::digest::Digest;
-use crate::event::{Event, Interrupt, Observer};
+use crate::event::{Event, Observer};
 use crate::finding::{BlastRadius, FindingKind, Subject, TreeDamage};
+use crate::finding::{Depth, Reason};
 use crate::io::{Folder, errno, is_media_error};
+use crate::layer::Flavour;
 use crate::metadata::Kind;
 use crate::plan::{Answers, LayerSource, LowersIn, Plan, Scope, SnapshotTask};
-use crate::report::{Depth, Reason};
 use crate::scan::{Inventory, snapshotter_path};
 use crate::snapshot::{Driver, TreeUsage};
 

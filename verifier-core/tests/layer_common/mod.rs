@@ -12,12 +12,13 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use testdata::bed::{self, Bed, Compression, Containerd, Generation};
-use verifier_core::digest::Algorithm;
-use verifier_core::event::Interrupt;
-use verifier_core::io::{Folder, Gate};
-use verifier_core::verify::tree::{
-    CompareOptions, Flavour, LayerBlob, LayerComparison, LayerError, StoppedEarly, TreeReport, compare_layer,
+use verifier_core::Interrupt;
+use verifier_core::compare::{
+    CompareOptions, LayerBlob, LayerComparison, LayerError, StoppedEarly, TreeReport, compare_layer,
 };
+use verifier_core::digest::Algorithm;
+use verifier_core::io::{Folder, Gate};
+use verifier_core::layer::Flavour;
 
 /// A snapshotter that the tests unpack with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,8 +11,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use verifier_core::Interrupt;
 use verifier_core::bolt::{Database, ReadAt};
-use verifier_core::event::{Interrupt, Unobserved};
+use verifier_core::event::Unobserved;
+use verifier_core::finding::Depth;
 use verifier_core::finding::Severity;
 use verifier_core::io::{Folder, Gate};
 use verifier_core::metadata::{Metadata, MetadataVisitor};
@@ -20,7 +22,6 @@ use verifier_core::repair::Run;
 use verifier_core::repair::disk::{Disk, StepGate};
 use verifier_core::repair::locked::{Alone, LockError, LockedStore};
 use verifier_core::repair::rebuild::{Found, RebuildError, Rebuilt, rebuild};
-use verifier_core::report::Depth;
 use verifier_core::{CheckOptions, Store, check, scan};
 
 pub const META: &str = "io.containerd.metadata.v1.bolt/meta.db";

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use verifier_core::Interrupt;
 use verifier_core::bolt::{Database, Visitor};
-use verifier_core::event::{Interrupt, Unobserved};
+use verifier_core::event::Unobserved;
 use verifier_core::finding::{Code, Finding, Severity};
 use verifier_core::live::Live;
 use verifier_core::repair::apply::{Applied, ApplyError, LockedRows, Progress, apply};
@@ -18,7 +19,7 @@ use verifier_core::repair::mounted::Mounted;
 use verifier_core::repair::plan::{Action, ActionKind, RepairOptions, RepairPlan};
 use verifier_core::repair::source::{Available, Source};
 use verifier_core::repair::{LiveRows, Undone, wanted};
-use verifier_core::report::Mode;
+use verifier_core::scan::Mode;
 use verifier_core::{CheckOptions, Store, look};
 
 use super::restore_common::{Facts, picture};

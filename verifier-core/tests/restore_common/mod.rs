@@ -11,14 +11,17 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
-use verifier_core::event::{Interrupt, Unobserved};
+use verifier_core::Interrupt;
+use verifier_core::event::Unobserved;
+use verifier_core::finding::Depth;
 use verifier_core::io::{Folder, Gate};
 use verifier_core::metadata::Kind;
 use verifier_core::plan::{Lowers, SnapshotTask};
+use verifier_core::repair::Run;
 use verifier_core::repair::disk::{Disk, StepGate};
 use verifier_core::repair::restore::{RestoreError, RestoreOptions, Restored, restore};
-use verifier_core::repair::{Run, undo};
-use verifier_core::report::{Depth, Report};
+use verifier_core::repair::undo;
+use verifier_core::report::Report;
 use verifier_core::{CheckOptions, Plan, Store, check, scan};
 
 /// All committed snapshots with their layers, those that others stand on first.

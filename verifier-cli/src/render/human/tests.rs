@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use verifier_core::finding::{Code, FindingKind};
-use verifier_core::report::{Reason, Unverified};
+use verifier_core::finding::{Reason, Unverified};
 
 use super::*;
 use crate::args::Color;

@@ -18,8 +18,8 @@ use self::table::{Mount, Overlay, parse};
 use crate::check::Checked;
 use crate::finding::{Code, Subject};
 use crate::io::{Folder, Time};
-use crate::metadata::Timestamp;
-use crate::report::Mode;
+use crate::scan::Mode;
+use crate::time::Timestamp;
 
 /// Why a tree must not be changed now.
 #[derive(Debug, thiserror::Error)]

@@ -2,9 +2,9 @@
 
 use super::{ActionKind, Allow, Draft, Planner, Why};
 use crate::digest::Digest;
+use crate::finding::Depth;
 use crate::finding::{Finding, FindingKind, Role, Subject};
 use crate::oci::Document;
-use crate::report::Depth;
 
 impl Planner<'_> {
     /// A blob that is wrong, missing or cannot be read.

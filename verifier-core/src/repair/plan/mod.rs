@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 
 use crate::check::Checked;
 use crate::finding::{Code, Finding, Severity, Subject};
-use crate::report::Mode;
+use crate::scan::Mode;
 
 pub use action::{Action, ActionKind, Because, SnapshotName, Verb};
 pub use options::{Allow, RepairOptions};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Verb;
-use crate::report::Mode;
+use crate::scan::Mode;
 
 /// What is otherwise refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]

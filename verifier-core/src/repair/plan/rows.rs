@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::{ActionKind, Draft, Planner, Why};
 use crate::finding::{Code, Finding, FindingKind, Subject, Unusable};
-use crate::report::Mode;
 use crate::scan::META_DB;
+use crate::scan::Mode;
 
 impl Planner<'_> {
     /// A database of which a part, or all, cannot be read.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Cross;
 use crate::finding::{BlastRadius, FindingKind, SandboxFault};
 use crate::metadata::{Kind, Labels, Namespace, SNAPSHOT_REFERENCE};
-use crate::report::Mode;
+use crate::scan::Mode;
 use crate::verify::candidate::{Examination, Witness};
 use crate::verify::references::named;
 

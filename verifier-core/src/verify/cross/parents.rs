@@ -7,8 +7,9 @@ use super::Cross;
 use super::key::{in_scope, row_subject};
 use crate::digest::{ChainId, Digest};
 use crate::finding::{FindingKind, SnapshotKind};
-use crate::metadata::{BackendSnapshot, Kind, SnapshotRecord, Snapshots, Timestamp};
+use crate::metadata::{BackendSnapshot, Kind, SnapshotRecord, Snapshots};
 use crate::snapshot::Driver;
+use crate::time::Timestamp;
 use crate::verify::candidate::{Examination, Witness};
 
 /// What is wrong with a graph in which each key has one parent or, with an empty one, none.

@@ -6,8 +6,9 @@ use super::Cross;
 use super::folders::id_of;
 use super::key::BackendKey;
 use crate::finding::{BlastRadius, FindingKind};
-use crate::metadata::{Namespace, SnapshotRecord, Snapshots, Text, Timestamp};
+use crate::metadata::{Namespace, SnapshotRecord, Snapshots, Text};
 use crate::snapshot::Driver;
+use crate::time::Timestamp;
 use crate::verify::candidate::{Examination, Witness};
 
 impl Cross<'_> {

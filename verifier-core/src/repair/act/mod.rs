@@ -1,0 +1,9 @@
+//! The actions, one file or folder each.
+
+pub(in crate::repair) mod correct;
+pub(in crate::repair) mod evict;
+pub mod rebuild;
+pub(in crate::repair) mod replace;
+pub mod restore;
+
+pub use replace::{ReplaceError, replace};

@@ -1,0 +1,139 @@
+//! The layers and the lower trees of a snapshot, open, and the comparison with them.
+
+use std::io;
+use std::path::Path;
+
+use super::error::RestoreError;
+use super::round::RestoreOptions;
+use crate::Interrupt;
+use crate::compare::{
+    CompareOptions, LayerBlob, LayerComparison, LayerDigests, LayerError, LowerTrees, Modelled,
+    compare_modelled,
+};
+use crate::content::BlobFile;
+use crate::io::{File, Folder};
+use crate::plan::{LayerSource, LowersIn, SnapshotTask};
+
+/// All that tells what a tree should be.
+pub(super) struct Source<'a> {
+    pub(super) task: &'a SnapshotTask,
+    /// The layers in the order in which they are applied, and their files.
+    sources: Vec<&'a LayerSource>,
+    files: Vec<File>,
+    lowers: LowersIn<'a>,
+    /// Whether all lower trees are there.
+    lowers_complete: bool,
+    options: &'a RestoreOptions,
+    pub(super) interrupt: &'a Interrupt,
+    pub(super) progress: &'a dyn Fn(u64),
+}
+
+impl<'a> Source<'a> {
+    pub(super) fn open(
+        root: &'a Folder,
+        task: &'a SnapshotTask,
+        options: &'a RestoreOptions,
+        (interrupt, progress): (&'a Interrupt, &'a dyn Fn(u64)),
+    ) -> Result<Source<'a>, RestoreError> {
+        let mut files = Vec::with_capacity(task.layers.len());
+        let sources = task.layers.base_first();
+        for (layer, source) in sources.iter().enumerate() {
+            let file = root.file(BlobFile::path(&source.digest));
+            files.push(file.map_err(|source| LayerError::Read { layer, source })?);
+        }
+        let lowers = LowersIn { root, lowers: task.lowers.as_ref() };
+        let lowers_complete = task.lowers.is_some() && lowers.nearest_first().all(|lower| lower.is_ok());
+        Ok(Source { task, sources, files, lowers, lowers_complete, options, interrupt, progress })
+    }
+
+    /// Compares `tree`. What comes back was told by whole and right layers.
+    pub(super) fn compare(&self, tree: &Folder, max_differences: usize) -> Result<Modelled, RestoreError> {
+        let layers: Vec<LayerBlob<'_>> = (0..self.files.len()).filter_map(|at| self.layer(at)).collect();
+        let mut options = CompareOptions::default().max_differences(max_differences);
+        if !self.lowers_complete {
+            options = options.lowers_incomplete();
+        }
+        if self.task.remapped {
+            options = options.ignore_owners();
+        }
+        if let Some(bytes) = self.options.max_tar_bytes {
+            options = options.max_tar_bytes(bytes);
+        }
+        let flavour = self.task.flavour;
+        let request = LayerComparison { layers: &layers, tree, flavour, lowers: &self.lowers, options };
+        let compared = compare_modelled(&request, self.interrupt, self.progress).map_err(|error| {
+            match (&error, self.damaged(&error)) {
+                (LayerError::Interrupted, _) => RestoreError::Interrupted,
+                (_, Some(damaged)) => damaged,
+                _ => RestoreError::Layer(error),
+            }
+        })?;
+        for (at, digests) in compared.digests.iter().enumerate() {
+            self.prove(at, digests)?;
+        }
+        match compared.report.stopped_early {
+            Some(why) => Err(why.into()),
+            None => Ok(compared),
+        }
+    }
+
+    /// The tree of the snapshot below.
+    pub(super) fn nearest_lower(&self) -> Option<Folder> {
+        self.lowers.nearest_first().next()?.ok()
+    }
+
+    /// The lower trees that parents have their attributes from, the nearest first, if all of them could be opened.
+    pub(super) fn complete_lowers(&self) -> Option<&dyn LowerTrees> {
+        if self.task.flavour.is_whole() {
+            return Some(&[]);
+        }
+        self.lowers_complete.then_some(&self.lowers)
+    }
+
+    pub(super) fn layer(&self, at: usize) -> Option<LayerBlob<'_>> {
+        let (file, source) = (self.files.get(at)?, self.sources.get(at)?);
+        let algorithm = source.digest.algorithm().clone();
+        Some(LayerBlob { blob: file, media_type: &source.media_type, algorithm })
+    }
+
+    /// Whether the bytes of the layer `at` are those that it is known by.
+    pub(super) fn prove(&self, at: usize, digests: &LayerDigests) -> Result<(), RestoreError> {
+        let Some(source) = self.sources.get(at) else { return Err(RestoreError::NoLayer) };
+        if digests.blob.as_ref() == Some(&source.digest) && digests.diff_id.as_ref() == Some(&source.diff_id)
+        {
+            Ok(())
+        } else {
+            Err(RestoreError::LayerDamaged { digest: source.digest.clone() })
+        }
+    }
+
+    pub(super) fn damaged_layer(&self, at: usize) -> RestoreError {
+        let source = self.sources.get(at);
+        source.map_or(RestoreError::NoLayer, |source| RestoreError::LayerDamaged {
+            digest: source.digest.clone(),
+        })
+    }
+
+    fn damaged(&self, error: &LayerError) -> Option<RestoreError> {
+        let LayerError::Fault { layer, blob_digest, .. } = error else { return None };
+        let source = self.sources.get(*layer)?;
+        let damaged = RestoreError::LayerDamaged { digest: source.digest.clone() };
+        (blob_digest.as_ref() != Some(&source.digest)).then_some(damaged)
+    }
+}
+
+/// `ENOENT` as `None`; a link or a file on the way too.
+pub(super) fn folder_if_any(root: &Folder, path: &Path) -> io::Result<Option<Folder>> {
+    use rustix::io::Errno;
+    match root.folder(path) {
+        Ok(folder) => Ok(Some(folder)),
+        Err(error) => {
+            let absent = [Errno::NOENT, Errno::NOTDIR, Errno::LOOP].map(Errno::raw_os_error);
+            if error.raw_os_error().is_some_and(|errno| absent.contains(&errno)) {
+                Ok(None)
+            } else {
+                Err(error)
+            }
+        }
+    }
+}
