@@ -36,6 +36,7 @@ pub mod report;
 pub mod scan;
 pub mod snapshot;
 pub mod sweep;
+pub mod text;
 pub mod time;
 pub mod verify;
 

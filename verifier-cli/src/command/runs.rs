@@ -12,7 +12,7 @@ use super::alone::Alone;
 use super::output::{complain, print};
 use crate::args::{Format, RepairArgs};
 use crate::exit::Status;
-use crate::render::{count, escape, escape_path, size};
+use crate::render::{count, escape, escape_path, size, write_json};
 
 pub(super) fn run(args: &RepairArgs, disk: Disk<'_>, root: &Path) -> Status {
     let alone = |what| Alone::take(disk, root, args.at_risk.state.of(root), what);
@@ -35,10 +35,7 @@ fn list(args: &RepairArgs, disk: Disk<'_>) -> Status {
         Err(error) => return failed(error),
     };
     print(Status::CLEAN, |out| match args.format {
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut *out, &kept)?;
-            writeln!(out)
-        }
+        Format::Json => write_json(out, &kept),
         Format::Human => write_runs(out, &kept),
     })
 }

@@ -113,7 +113,7 @@ fn write_class(out: &mut dyn Write, class: &Class<'_>, style: Style) -> io::Resu
     let word = words::severity(severity).to_uppercase();
     writeln!(out, "  {} {}", style.paint(paint, word), style.paint(Paint::Strong, class.code))?;
     for finding in class.findings.iter().take(FINDINGS_SHOWN) {
-        writeln!(out, "    {}", words::heading(finding))?;
+        writeln!(out, "    {}", finding.heading())?;
         writeln!(out, "{}", wrap("      ", &words::fault(finding)))?;
         write_paths(out, finding)?;
     }

@@ -69,9 +69,9 @@ impl<'a> From<&'a Finding> for Item<'a> {
             images: &finding.blast.images,
             containers: &finding.blast.containers,
             path: words::place(&finding.subject).map(|path| path.to_string_lossy().into_owned()),
-            expected: words::expected(finding),
-            actual: words::actual(finding),
-            message: words::message(finding),
+            expected: finding.kind.expected(&finding.subject),
+            actual: finding.kind.actual(),
+            message: finding.to_string(),
             evidence: &finding.kind,
         }
     }
@@ -94,8 +94,7 @@ pub(crate) fn write(out: &mut dyn Write, report: &Report, strict: bool) -> io::R
         advice: &report.advice,
         elapsed_seconds: report.elapsed.as_secs_f64(),
     };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
-    writeln!(out)
+    super::write_json(out, &document)
 }
 
 fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {

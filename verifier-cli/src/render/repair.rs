@@ -285,6 +285,5 @@ pub(crate) fn write_json(out: &mut dyn Write, repaired: &Repaired<'_>) -> io::Re
         lost: repaired.lost(),
         left: repaired.left().into_iter().map(words::message).collect(),
     };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
-    writeln!(out)
+    super::write_json(out, &document)
 }

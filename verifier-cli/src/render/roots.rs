@@ -52,8 +52,7 @@ pub(crate) fn write_json(out: &mut dyn Write, roots: &[Root]) -> io::Result<()> 
             sources: &root.sources,
         })
         .collect();
-    serde_json::to_writer_pretty(&mut *out, &items)?;
-    writeln!(out)
+    super::write_json(out, &items)
 }
 
 fn state(state: &State) -> String {

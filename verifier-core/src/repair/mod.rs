@@ -23,19 +23,14 @@ use std::collections::BTreeMap;
 
 use crate::check::Checked;
 use crate::digest::Digest;
-use crate::finding::{Code, Subject};
+use crate::finding::{Cure, Finding, Subject};
 
 /// The blobs that right bytes are looked for in the sources, with their sizes where these are known.
 #[must_use]
 pub fn wanted(checked: &Checked) -> BTreeMap<Digest, Option<u64>> {
-    let codes = [
-        Code::BlobMissing,
-        Code::BlobDigestMismatch,
-        Code::BlobSizeMismatch,
-        Code::BlobNotRegular,
-        Code::BlobUnreadable,
-    ];
-    let findings = checked.report.findings.iter().filter(|finding| codes.contains(&finding.code()));
+    let is_wanted =
+        |finding: &&Finding| matches!(finding.code().cure(), Cure::Replace | Cure::ReplaceOrEvict);
+    let findings = checked.report.findings.iter().filter(is_wanted);
     let digests = findings.filter_map(|finding| match &finding.subject {
         Subject::Blob { digest } => Some(digest.clone()),
         _ => None,

@@ -46,23 +46,11 @@ fn each_damage_is_repaired_or_refused_and_undone() {
     println!("repaired: {:?}", of(true).map(|code| code.as_str()).collect::<Vec<_>>());
     println!("left alone: {:?}", of(false).map(|code| code.as_str()).collect::<Vec<_>>());
     assert!(faults.is_empty(), "{} faults:\n{faults:#?}", faults.len());
-    for code in [
-        Code::BlobDigestMismatch,
-        Code::BlobMissing,
-        Code::BlobNameInvalid,
-        Code::BlobRecordSizeWrong,
-        Code::BlobUnreferencedCorrupt,
-        Code::IngestStale,
-        Code::MetadataValueInvalid,
-        Code::SandboxInvalid,
-        Code::SnapshotDiffers,
-        Code::SnapshotFolderMissing,
-        Code::SnapshotIndexWrong,
-        Code::SnapshotRowMissing,
-        Code::SnapshotSequenceBehind,
-    ] {
-        assert_eq!(repaired.get(&code), Some(&true), "{code}");
+    // What the report and `explain` promise is what a repair does: each code with a cure is healed at least once.
+    for (code, healed) in &repaired {
+        assert!(*healed || !code.cure().is_known(), "{code} is never healed, but has {:?}", code.cure());
     }
+    assert!(of(true).count() > 20, "{repaired:?}");
 }
 
 fn outcome_of(damage: &Damage) -> Outcome {

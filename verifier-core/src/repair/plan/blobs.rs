@@ -7,39 +7,35 @@ use crate::finding::{Finding, FindingKind, Role, Subject};
 use crate::oci::Document;
 
 impl Planner<'_> {
-    /// A blob that is wrong, missing or cannot be read.
-    pub(super) fn blob(&self, finding: &Finding, draft: &mut Draft) -> Result<(), Why> {
+    /// A blob that cannot be read: on a medium that fails, only what is known to be right is written.
+    pub(super) fn replace_blob(&self, finding: &Finding, draft: &mut Draft) -> Result<(), Why> {
         let Subject::Blob { digest } = &finding.subject else { return Err(Why::ByHand) };
-        let role = match &finding.kind {
-            FindingKind::BlobMissing { role, .. }
-            | FindingKind::BlobDigestMismatch { role, .. }
-            | FindingKind::BlobSizeMismatch { role, .. }
-            | FindingKind::BlobNotRegular { role, .. }
-            | FindingKind::BlobUnreadable { role, .. } => *role,
-            _ => None,
-        };
-        if let Some((source, size_bytes)) = self.available.get(digest) {
-            let kind = ActionKind::Replace { digest: digest.clone(), source: source.into() };
-            draft.act(finding, kind, size_bytes, 0);
-            return Ok(());
+        let (source, size_bytes) = self.available.get(digest).ok_or(Why::Medium)?;
+        let kind = ActionKind::Replace { digest: digest.clone(), source: source.into() };
+        draft.act(finding, kind, size_bytes, 0);
+        Ok(())
+    }
+
+    /// A blob that is wrong or missing.
+    pub(super) fn replace_or_evict_blob(&self, finding: &Finding, draft: &mut Draft) -> Result<(), Why> {
+        let Subject::Blob { digest } = &finding.subject else { return Err(Why::ByHand) };
+        if self.available.get(digest).is_some() {
+            return self.replace_blob(finding, draft);
         }
-        if matches!(finding.kind, FindingKind::BlobUnreadable { .. }) {
-            return Err(Why::Medium);
-        }
-        if matches!(finding.kind, FindingKind::BlobSizeMismatch { .. })
+        if matches!(finding.kind, FindingKind::BlobSizeMismatch(_))
             && self.checked.report.depth == Depth::Quick
         {
             // Which of the two is wrong is only told by its bytes.
             return Err(Why::ByHand);
         }
-        self.evict_blob(finding, digest, role, draft)
+        self.evict_blob(finding, digest, finding.kind.role(), draft)
     }
 
     /// An image whose target or config is not here at all.
     pub(super) fn document(&self, finding: &Finding, draft: &mut Draft) -> Result<(), Why> {
         let digest = match &finding.kind {
-            FindingKind::ImageTargetMissing { target } => target,
-            FindingKind::ImageConfigMissing { config, .. } => config,
+            FindingKind::ImageTargetMissing(missing) => &missing.target,
+            FindingKind::ImageConfigMissing(missing) => &missing.config,
             _ => return Err(Why::ByHand),
         };
         // Without a record, bytes in its place would not be seen: only a pull makes the record, and adopts what is there.

@@ -4,23 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ActionKind, Draft, Planner, SnapshotName, Why};
 use crate::digest::{ChainId, Digest};
-use crate::finding::{Finding, FindingKind, Named, Subject};
+use crate::finding::{Finding, Named, Subject};
 use crate::metadata::{Kind, SnapshotRecord, Snapshots};
 use crate::plan::Lowers;
 use crate::scan::snapshotter_path;
 use crate::snapshot::Driver;
 
 impl Planner<'_> {
-    /// A folder that is missing, or not what the layer makes.
+    /// A folder that is missing, or not what the layer makes, while the layer's blob is intact.
     pub(super) fn tree(&self, finding: &Finding, draft: &mut Draft) -> Result<(), Why> {
         let Subject::Snapshot { snapshotter, key, id } = &finding.subject else { return Err(Why::ByHand) };
-        let healable = match &finding.kind {
-            FindingKind::SnapshotDiffers(damage) => damage.healable,
-            FindingKind::SnapshotFolderMissing { healable, .. } => *healable,
-            _ => false,
-        };
         // A btrfs snapshot is a subvolume that nobody may write to.
-        if !healable || Driver::of(snapshotter) == Some(Driver::Btrfs) {
+        if Driver::of(snapshotter) == Some(Driver::Btrfs) {
             return self.evict_snapshot(finding, draft);
         }
         if let Some(how) = self.mounted.get(snapshotter, key) {
