@@ -10,11 +10,11 @@ use rustix::io::Errno;
 
 use super::databases::{DatabaseFacts, DatabaseState, read_database};
 use super::documents::Documents;
-use super::mode::mode_of;
 use crate::Interrupt;
 use crate::content::{Blobs, IngestFolder, list_blobs, list_ingests};
 use crate::finding::Unusable;
-use crate::io::{FileKind, Folder, Time};
+use crate::io::locks::lock_state;
+use crate::io::{FileKind, Folder, LockState, Time};
 use crate::metadata::{Metadata, MetadataVisitor, Schema, Snapshots, SnapshotterVisitor};
 use crate::scan::Mode;
 use crate::store::Store;
@@ -37,6 +37,8 @@ pub(crate) fn snapshotter_path(name: &str) -> PathBuf {
 pub struct Inventory {
     /// Whether a containerd holds the store.
     pub mode: Mode,
+    /// What that was told by: the lock of meta.db.
+    pub lock: LockState,
     /// When the scan began.
     pub began: Timestamp,
     /// containerd's own database.
@@ -128,13 +130,7 @@ pub fn scan(store: &Store, interrupt: &Interrupt) -> Inventory {
     let root = store.folder();
     let mut unreadable = Vec::new();
     let began = Timestamp::now();
-    let mode = match root.stat(META_DB) {
-        // The lock is on what the link leads to.
-        Ok(stat) if stat.kind == FileKind::Symlink => Mode::Live,
-        Ok(stat) => mode_of(&stat),
-        Err(error) if is_loop(&error) => Mode::Live,
-        Err(_) => Mode::Stopped,
-    };
+    let lock = lock_state(root, META_DB);
     // Files before rows: a blob is renamed into place before its row is written, so a row that is seen has a file that
     // was there to be seen; what the order cannot exclude is looked at again (verify::confirm).
     let blobs = list_blobs(root);
@@ -153,12 +149,8 @@ pub fn scan(store: &Store, interrupt: &Interrupt) -> Inventory {
         None => Documents::default(),
     };
     let interrupted = interrupt.is_raised();
-    Inventory { mode, began, meta_db, snapshotters, blobs, ingests, documents, unreadable, interrupted }
-}
-
-/// A link is in the way.
-fn is_loop(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(Errno::LOOP.raw_os_error())
+    let mode = lock.into();
+    Inventory { mode, lock, began, meta_db, snapshotters, blobs, ingests, documents, unreadable, interrupted }
 }
 
 fn list_snapshotters(

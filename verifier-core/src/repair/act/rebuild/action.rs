@@ -13,6 +13,7 @@ use super::snapshotter;
 use crate::bolt::{CommitError, Database, Edits, OpenError, ReadAt};
 use crate::content::BlobFile;
 use crate::digest::Digest;
+use crate::io::mounts::{Mount, parse};
 use crate::metadata::{Kind, LEASE_PREFIX, Metadata, MetadataVisitor, Schema, Snapshots, SnapshotterVisitor};
 use crate::repair::mounted::{InUse, refuse_if_used};
 use crate::repair::quarantine::run::Run;
@@ -300,8 +301,9 @@ fn is_used(run: &Run<'_>, path: &Path) -> bool {
 
 /// Whether there are overlays at all: to ask for each of thousands of folders takes its time.
 fn has_overlays() -> bool {
-    let tables = ["/proc/1/mountinfo", "/proc/self/mountinfo"].map(std::fs::read_to_string);
-    tables.into_iter().any(|table| table.map_or(true, |table| table.contains(" - overlay ")))
+    let tables = ["/proc/1/mountinfo", "/proc/self/mountinfo"].map(std::fs::read);
+    let has = |mounts: Vec<Mount>| mounts.iter().any(Mount::is_overlay);
+    tables.into_iter().any(|table| table.ok().and_then(|table| parse(&table)).is_none_or(has))
 }
 
 fn read_meta(locked: &LockedStore<'_>) -> Result<Metadata, RebuildError> {
