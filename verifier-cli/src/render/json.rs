@@ -68,7 +68,7 @@ impl<'a> From<&'a Finding> for Item<'a> {
             namespaces: &finding.blast.namespaces,
             images: &finding.blast.images,
             containers: &finding.blast.containers,
-            path: words::place(&finding.subject).map(|path| path.to_string_lossy().into_owned()),
+            path: finding.path.as_ref().map(|path| path.to_string_lossy().into_owned()),
             expected: words::expected(finding),
             actual: words::actual(finding),
             message: words::message(finding),

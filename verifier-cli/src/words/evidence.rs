@@ -1,31 +1,9 @@
-//! What was expected and what was there instead, each as one short text, and where it lies.
-
-use std::path::{Path, PathBuf};
+//! What was expected and what was there instead, each as one short text.
 
 use verifier_core::finding::{Finding, FindingKind, Subject};
 
 use super::message::{unusable, usage};
 use crate::render::{errno, exact};
-
-const CONTENT: &str = "io.containerd.content.v1.content";
-
-/// Where the subject is below the root, if it has a place of its own.
-pub(crate) fn place(subject: &Subject) -> Option<PathBuf> {
-    match subject {
-        Subject::Blob { digest } => {
-            Some(Path::new(CONTENT).join("blobs").join(digest.algorithm().as_str()).join(digest.encoded()))
-        }
-        Subject::Ingest { folder } => Some(Path::new(CONTENT).join("ingest").join(folder)),
-        Subject::Snapshot { snapshotter, id, .. } => Some(
-            Path::new(&format!("io.containerd.snapshotter.v1.{snapshotter}"))
-                .join("snapshots")
-                .join(id.to_string()),
-        ),
-        Subject::Database { path } | Subject::Path { path } => Some(path.clone()),
-        Subject::Record { database, .. } => Some(database.clone()),
-        _ => None,
-    }
-}
 
 /// What should be, where that is one value.
 pub(crate) fn expected(finding: &Finding) -> Option<String> {

@@ -16,7 +16,7 @@ pub(crate) use advice::advice;
 pub(crate) use at_risk::at_risk;
 pub(crate) use database::database;
 pub(crate) use difference::differences;
-pub(crate) use evidence::{actual, expected, place};
+pub(crate) use evidence::{actual, expected};
 pub(crate) use host::host;
 pub(crate) use message::{fault, heading, message, named, subject};
 pub(crate) use page::{nearest, page, title};

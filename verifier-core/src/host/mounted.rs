@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::FileType;
 
-use super::Advice;
-use crate::host::Device;
+use super::{Advice, Device};
 use crate::io::mounts;
 
 /// Where units lie, the first that has one wins (systemd.unit(5)). What its generator made of fstab is in none of them.

@@ -235,7 +235,8 @@ mod tests {
     /// A procfs of one lock, by process 77, on a file of `file`'s number.
     fn proc(file: &Stat, device: (u32, u32)) -> (tempfile::TempDir, Proc) {
         let folder = tempfile::tempdir().unwrap();
-        let line = format!("1: FLOCK  ADVISORY  WRITE 77 {:02x}:{:02x}:{} 0 EOF\n", device.0, device.1, file.ino);
+        let line =
+            format!("1: FLOCK  ADVISORY  WRITE 77 {:02x}:{:02x}:{} 0 EOF\n", device.0, device.1, file.ino);
         std::fs::write(folder.path().join("locks"), line).unwrap();
         std::fs::create_dir_all(folder.path().join("self/ns")).unwrap();
         symlink("pid:[4026531836]", folder.path().join("self/ns/pid")).unwrap();

@@ -230,13 +230,22 @@ mod tests {
         assert_eq!(above(&mounts, Path::new("relative")), None);
         let [top, first, ..] = mounts.as_slice() else { panic!("{mounts:?}") };
         assert_eq!((top.dev, first.dev), ((8, 1), (8, 17)));
-        assert!(top.has_option("nosuid") && !top.has_option("no") && top.has_super_option("errors=remount-ro"));
+        assert!(
+            top.has_option("nosuid") && !top.has_option("no") && top.has_super_option("errors=remount-ro")
+        );
         assert!(first.has_option("ro") && !first.has_super_option("ro"));
     }
 
     #[test]
     fn what_is_no_table() {
-        for line in ["x", "1 2", "1 2 0:1 / / rw", "1 2 0:1 / / rw -", "one 2 0:1 / / rw - ext4 x rw", "1 2 0 / / rw - ext4 x rw"] {
+        for line in [
+            "x",
+            "1 2",
+            "1 2 0:1 / / rw",
+            "1 2 0:1 / / rw -",
+            "one 2 0:1 / / rw - ext4 x rw",
+            "1 2 0 / / rw - ext4 x rw",
+        ] {
             assert_eq!(parse(line.as_bytes()), None, "{line}");
         }
         assert_eq!(parse(b""), Some(Vec::new()));

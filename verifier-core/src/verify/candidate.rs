@@ -55,7 +55,7 @@ impl Examination {
         subject: Subject,
         blast: BlastRadius,
     ) {
-        self.candidates.push(Candidate { finding: Finding { kind, subject, blast }, witness });
+        self.candidates.push(Candidate { finding: Finding { kind, subject, path: None, blast }, witness });
     }
 
     pub(crate) fn leave_out(&mut self, subject: Subject, reason: Reason) {

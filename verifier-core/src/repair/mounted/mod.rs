@@ -18,6 +18,7 @@ use crate::io::locks::sees_all_processes;
 use crate::io::mounts::{self, Mount, Overlay, garbled, parse};
 use crate::io::{Folder, Time};
 use crate::scan::Mode;
+use crate::snapshot::Driver;
 use crate::time::Timestamp;
 
 /// Why a tree must not be changed now.
@@ -144,9 +145,7 @@ fn folder_in_use(
     if is_live && root.stat(path).is_ok_and(|stat| is_recent(stat.mtime)) {
         return Some(RECENT.into());
     }
-    // overlayfs keeps the tree in a folder of the snapshot's own.
-    let mut trees =
-        [path.join("fs"), path.to_path_buf()].into_iter().filter_map(|tree| root.folder(tree).ok());
+    let mut trees = Driver::trees_in(path).filter_map(|tree| root.folder(tree).ok());
     trees.find_map(|tree| used(mounts, &tree))
 }
 
