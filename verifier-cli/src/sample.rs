@@ -27,6 +27,7 @@ use verifier_core::finding::{Difference, DifferenceKind};
 use verifier_core::host::Advice;
 use verifier_core::io::FileKind;
 use verifier_core::layer::LayerFault;
+use verifier_core::layout;
 use verifier_core::plan::{Distrust, Selection, Sign};
 use verifier_core::report::Report;
 use verifier_core::scan::Mode;
@@ -105,6 +106,7 @@ pub(crate) fn advice() -> Vec<Advice> {
         Advice::DiskNearlyFull { free_bytes: 1 << 30, size_bytes: 100 << 30 },
         Advice::InodesNearlyUsedUp { free: 7, total: 65_536 },
         Advice::MountedReadOnly,
+        Advice::HolderUnknown { why: "/proc/locks cannot be read".into() },
         Advice::NotMounted {
             mount_point: "/var/lib/containerd".into(),
             source: "/dev/sdb1".into(),
@@ -234,7 +236,11 @@ pub(crate) fn finding(code: Code) -> Finding {
     let namespaces = BTreeSet::from(["default".to_owned()]);
     let images = BTreeSet::from([named("default", "registry.example/app:1")]);
     let containers = BTreeSet::from([named("default", "web")]);
-    Finding { kind, subject, blast: BlastRadius { namespaces, images, containers } }
+    let snapshot = |snapshotter: &str, _: &str, id: u64| {
+        Some(layout::snapshotter(snapshotter).join("snapshots").join(id.to_string()))
+    };
+    let path = layout::place(&subject, snapshot);
+    Finding { kind, subject, path, blast: BlastRadius { namespaces, images, containers } }
 }
 
 fn blob_kind(code: Code) -> FindingKind {

@@ -7,7 +7,9 @@ use crate::Interrupt;
 use crate::event::{Event, Observer, Phase};
 use crate::finding::{Code, Finding, Subject};
 use crate::finding::{Reason, Unverified};
-use crate::host::Device;
+use crate::host::{self, Advice, Device};
+use crate::io::LockState;
+use crate::layout;
 use crate::plan::{CheckError, CheckOptions, Plan};
 use crate::report::{DatabaseReport, Report};
 use crate::scan::Mode;
@@ -57,6 +59,19 @@ pub fn look(
     observer: &dyn Observer,
     interrupt: &Interrupt,
 ) -> Result<Checked, CheckError> {
+    let mut checked = look_at_store(store, options, only, observer, interrupt)?;
+    checked.report.advice.extend(host::advise(store.root()));
+    Ok(checked)
+}
+
+/// As [`look`], at the store alone: its host is for the caller to ask, once for several looks.
+pub(crate) fn look_at_store(
+    store: &Store,
+    options: &CheckOptions,
+    only: Option<&BTreeSet<Subject>>,
+    observer: &dyn Observer,
+    interrupt: &Interrupt,
+) -> Result<Checked, CheckError> {
     let start = Instant::now();
     observer.event(Event::Began { phase: Phase::Scan, bytes_total: 0 });
     let inventory = scan(store, interrupt);
@@ -78,7 +93,11 @@ pub fn look(
     coverage.unverified.extend(plan.not_at_risk.clone());
     coverage.unverified.sort_by(|a, b| a.subject.cmp(&b.subject));
     coverage.unverified.dedup();
-    let findings = sorted(candidates.into_iter().map(|candidate| candidate.finding).collect());
+    let mut findings = sorted(candidates.into_iter().map(|candidate| candidate.finding).collect());
+    for finding in &mut findings {
+        let snapshot = |snapshotter: &str, key: &str, id| inventory.snapshot_folder(snapshotter, key, id);
+        finding.path = layout::place(&finding.subject, snapshot);
+    }
     for finding in &findings {
         observer.event(Event::Found(Box::new(finding.clone())));
     }
@@ -86,7 +105,10 @@ pub fn look(
     let device = Device::of(store.root());
     let (at_risk, databases) = (plan.at_risk.clone(), DatabaseReport::all(&inventory));
     let elapsed = start.elapsed();
-    let advice = Vec::new();
+    let advice = match inventory.lock {
+        LockState::CannotTell { why } => vec![Advice::HolderUnknown { why: why.to_string() }],
+        LockState::Free | LockState::Held { .. } => Vec::new(),
+    };
     let report =
         Report { root, device, mode, depth, at_risk, findings, coverage, databases, advice, elapsed };
     Ok(Checked { report, inventory, plan })

@@ -26,6 +26,7 @@ pub mod finding;
 pub mod host;
 pub mod io;
 pub mod layer;
+pub mod layout;
 #[cfg(feature = "live")]
 pub mod live;
 pub mod metadata;

@@ -54,9 +54,9 @@ pub(crate) struct RepairArgs {
     pub(crate) root: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
-    /// containerd's socket, for a root that it holds.
-    #[arg(long, value_name = "SOCKET", default_value = "/run/containerd/containerd.sock")]
-    pub(crate) address: PathBuf,
+    /// containerd's socket, for a root that it holds [default: found as the root is; see 'containerd-fsck roots'].
+    #[arg(long, value_name = "SOCKET")]
+    pub(crate) address: Option<PathBuf>,
     /// Do it; without this, only the plan is shown.
     #[arg(long, short)]
     pub(crate) yes: bool,

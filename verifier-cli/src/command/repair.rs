@@ -6,6 +6,7 @@ use std::path::Path;
 
 use verifier_core::Interrupt;
 use verifier_core::finding::Subject;
+use verifier_core::host::{DEFAULT_ADDRESS, Machine, address_of};
 use verifier_core::live::Live;
 use verifier_core::repair::apply::{
     Applied, ApplyError, LockedRows, NoRows, Progress as Steps, Rows, apply_in, finish,
@@ -158,8 +159,13 @@ impl Job<'_> {
         if !plan.actions.iter().any(needs) {
             return Ok(None);
         }
-        Live::connect(&self.args.address).map(Some).map_err(|error| {
-            let address = escape_path(&self.args.address);
+        let address = self.args.address.clone().or_else(|| {
+            let machine = Machine::at(&self.args.machine.sysroot);
+            address_of(&machine, self.store.root())
+        });
+        let address = address.unwrap_or_else(|| DEFAULT_ADDRESS.into());
+        Live::connect(&address).map(Some).map_err(|error| {
+            let address = escape_path(&address);
             complain(format_args!(
                 "{address}: {} (--address names another socket)",
                 escape(error.to_string())

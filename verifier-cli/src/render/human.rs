@@ -51,7 +51,7 @@ pub(crate) fn write(out: &mut dyn Write, report: &Report, strict: bool, style: S
         writeln!(out, "{}", style.paint(Paint::Error, text))?;
     }
     // Of a store that is sound, the host's ways are nobody's concern.
-    for advice in report.advice.iter().filter(|_| !report.findings.is_empty()) {
+    for advice in report.advice.iter().filter(|one| !report.findings.is_empty() || one.stands_alone()) {
         writeln!(out, "{}", wrap("Host: ", &words::host(advice)))?;
     }
     totals::write(out, report)?;

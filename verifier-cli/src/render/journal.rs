@@ -45,7 +45,7 @@ pub(crate) fn write(out: &mut dyn Write, report: &Report, strict: bool) -> io::R
     for gap in report.coverage.unverified.iter().filter(|gap| gap.reason.is_failure()) {
         writeln!(out, "<4>not checked: {}: {}", words::subject(&gap.subject), words::reason(&gap.reason))?;
     }
-    for advice in report.advice.iter().filter(|_| !report.findings.is_empty()) {
+    for advice in report.advice.iter().filter(|one| !report.findings.is_empty() || one.stands_alone()) {
         writeln!(out, "<5>host: {}", words::host(advice))?;
     }
     let outcome = report.outcome(strict);

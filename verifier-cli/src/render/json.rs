@@ -17,7 +17,6 @@ use verifier_core::plan::Selection;
 use verifier_core::report::{DatabaseReport, Outcome, Report};
 use verifier_core::scan::Mode;
 
-use crate::words;
 
 /// The version of the document's shape.
 const SCHEMA: u32 = 1;
@@ -68,7 +67,7 @@ impl<'a> From<&'a Finding> for Item<'a> {
             namespaces: &finding.blast.namespaces,
             images: &finding.blast.images,
             containers: &finding.blast.containers,
-            path: words::place(&finding.subject).map(|path| path.to_string_lossy().into_owned()),
+            path: finding.path.as_ref().map(|path| path.to_string_lossy().into_owned()),
             expected: finding.kind.expected(&finding.subject),
             actual: finding.kind.actual(),
             message: finding.to_string(),

@@ -3,7 +3,6 @@
 mod at_risk;
 mod database;
 mod difference;
-mod evidence;
 mod host;
 mod nearest;
 mod repair;
@@ -11,7 +10,6 @@ mod repair;
 pub(crate) use at_risk::at_risk;
 pub(crate) use database::database;
 pub(crate) use difference::differences;
-pub(crate) use evidence::place;
 pub(crate) use host::host;
 pub(crate) use nearest::nearest;
 pub(crate) use repair::lost;

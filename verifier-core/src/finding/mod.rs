@@ -48,6 +48,7 @@ mod snapshot;
 mod subject;
 
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -95,8 +96,15 @@ pub struct Finding {
     pub kind: FindingKind,
     /// What it is about.
     pub subject: Subject,
+    /// Where that is below the root, if it has a place of its own; the report has it.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "lossy_path")]
+    pub path: Option<PathBuf>,
     /// What it reaches.
     pub blast: BlastRadius,
+}
+
+fn lossy_path<S: serde::Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    path.as_ref().map(|path| path.to_string_lossy()).serialize(serializer)
 }
 
 impl Finding {

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use super::state_dir::{Lock, StateDir};
 use crate::bolt::{Database, OpenError, ReadAt, ViewError, consistent};
 use crate::io::Folder;
+use crate::layout;
 
 /// A copy of a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,12 +73,10 @@ const LEVEL: i32 = 3;
 /// The name that the database at `path`, below the root, has among the backups.
 #[must_use]
 pub fn database_name(path: &Path) -> Option<String> {
-    let folder = path.parent()?.file_name()?.to_str()?;
-    match (path.file_name()?.to_str()?, folder.strip_prefix("io.containerd.snapshotter.v1.")) {
-        ("meta.db", _) => Some("meta".into()),
-        ("metadata.db", Some(snapshotter)) => Some(format!("snapshotter-{snapshotter}")),
-        _ => None,
+    if path == Path::new(layout::META_DB) {
+        return Some("meta".into());
     }
+    layout::snapshotter_of_database(path).map(|snapshotter| format!("snapshotter-{snapshotter}"))
 }
 
 /// The copies of `database` that `state` keeps, the newest first.

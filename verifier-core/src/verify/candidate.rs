@@ -55,7 +55,8 @@ impl Examination {
         subject: Subject,
         blast: BlastRadius,
     ) {
-        self.candidates.push(Candidate { finding: Finding { kind: kind.into(), subject, blast }, witness });
+        let finding = Finding { kind: kind.into(), subject, path: None, blast };
+        self.candidates.push(Candidate { finding, witness });
     }
 
     pub(crate) fn leave_out(&mut self, subject: Subject, reason: Reason) {

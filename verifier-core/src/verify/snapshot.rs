@@ -20,9 +20,10 @@ use crate::finding::{
 use crate::finding::{Depth, Reason};
 use crate::io::{Folder, errno, is_media_error};
 use crate::layer::Flavour;
+use crate::layout;
 use crate::metadata::Kind;
 use crate::plan::{Answers, LayerSource, LowersIn, Plan, Scope, SnapshotTask};
-use crate::scan::{Inventory, snapshotter_path};
+use crate::scan::Inventory;
 use crate::snapshot::{Driver, TreeUsage};
 
 /// What came of looking at one snapshot.
@@ -91,9 +92,9 @@ impl Eye<'_> {
     }
 
     fn usage(&self, task: &SnapshotTask, tree: &Folder) -> io::Result<TreeUsage> {
-        // btrfs records what a layer changed; the others, what the whole tree occupies.
         let nearest = task.lowers.as_ref().and_then(|lowers| lowers.paths().next());
-        let nearest = nearest.filter(|_| task.flavour == Flavour::Clone);
+        let nearest =
+            nearest.filter(|_| Driver::of(&task.snapshotter).is_some_and(Driver::records_difference));
         let below = nearest.map(|path| self.root.folder(path)).transpose()?;
         crate::snapshot::usage(tree, below.as_ref(), task.committed)
     }
@@ -174,7 +175,7 @@ pub(super) fn examine_unknown(inventory: &Inventory, scope: &Scope, into: &mut E
     for (snapshotter, snapshots) in namespaces.flat_map(|(_, records)| &records.snapshots) {
         if Driver::of(snapshotter).is_none() && !snapshots.is_empty() {
             into.coverage.snapshots.skipped += snapshots.len() as u64;
-            let subject = Subject::Path { path: snapshotter_path(snapshotter) };
+            let subject = Subject::Path { path: layout::snapshotter(snapshotter) };
             into.leave_out(subject, Reason::UnknownSnapshotter { snapshotter: snapshotter.clone() });
         }
     }

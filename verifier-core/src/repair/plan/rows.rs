@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{ActionKind, Draft, Planner, Why};
 use crate::finding::{Cure, Finding, FindingKind, Subject};
-use crate::scan::META_DB;
+use crate::layout::META_DB;
 use crate::scan::Mode;
 
 impl Planner<'_> {

@@ -5,17 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{ActionKind, Draft, Planner, SnapshotName, Why};
 use crate::digest::{ChainId, Digest};
 use crate::finding::{Finding, Named, Subject};
+use crate::layout;
 use crate::metadata::{Kind, SnapshotRecord, Snapshots};
 use crate::plan::Lowers;
-use crate::scan::snapshotter_path;
 use crate::snapshot::Driver;
 
 impl Planner<'_> {
     /// A folder that is missing, or not what the layer makes, while the layer's blob is intact.
     pub(super) fn tree(&self, finding: &Finding, draft: &mut Draft) -> Result<(), Why> {
         let Subject::Snapshot { snapshotter, key, id } = &finding.subject else { return Err(Why::ByHand) };
-        // A btrfs snapshot is a subvolume that nobody may write to.
-        if Driver::of(snapshotter) == Some(Driver::Btrfs) {
+        if Driver::of(snapshotter).is_some_and(|driver| !driver.can_restore()) {
             return self.evict_snapshot(finding, draft);
         }
         if let Some(how) = self.mounted.get(snapshotter, key) {
@@ -189,11 +188,9 @@ impl Tower {
             }
             Err(_) => {}
         }
-        let folder = Driver::of(snapshotter).zip(row).map(|(driver, row)| {
-            let tree = driver.tree(row.kind, row.id);
-            let folder = if driver == Driver::Overlayfs { tree.parent().map(Into::into) } else { None };
-            snapshotter_path(snapshotter).join(folder.unwrap_or(tree))
-        });
+        let folder = Driver::of(snapshotter)
+            .zip(row)
+            .map(|(driver, row)| layout::snapshotter(snapshotter).join(driver.folder(row.kind, row.id)));
         self.names.push(SnapshotName {
             namespace,
             snapshotter: snapshotter.into(),

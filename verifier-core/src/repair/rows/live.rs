@@ -8,12 +8,12 @@ use super::keep::{Keeper, is_kept, keep_rows};
 use crate::check::Checked;
 use crate::content::BlobFile;
 use crate::digest::Digest;
+use crate::layout::META_DB;
 use crate::live::{Evictions, Held, Live, LiveError, LiveStore, SnapshotEviction};
 use crate::repair::act::evict::{first_wrong, take, without_blob, without_image, without_snapshots};
 use crate::repair::apply::{ApplyError, Rows};
 use crate::repair::plan::{ActionKind, RepairPlan, SnapshotName};
 use crate::repair::quarantine::run::Run;
-use crate::scan::META_DB;
 
 /// The API of a running containerd. Everything of a plan that has to be taken out goes at once, when the first of it is asked
 /// for: one lease on all that stays, before the first delete.

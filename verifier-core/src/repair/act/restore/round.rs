@@ -21,6 +21,7 @@ use crate::metadata::Kind;
 use crate::plan::SnapshotTask;
 use crate::repair::mounted;
 use crate::repair::{Change, Put, Run};
+use crate::snapshot::Driver;
 
 /// Limits and exceptions of [`restore`].
 #[derive(Debug, Clone)]
@@ -90,7 +91,9 @@ pub fn restore(
         return Err(RestoreError::NoLayer);
     }
     match task.flavour {
-        Flavour::Clone => return Err(RestoreError::ReadOnlySubvolume),
+        _ if Driver::of(&task.snapshotter).is_some_and(|driver| !driver.can_restore()) => {
+            return Err(RestoreError::ReadOnlySubvolume);
+        }
         Flavour::OverlayUserNamespace => return Err(RestoreError::UserNamespace),
         _ if options.rootless => return Err(RestoreError::UserNamespace),
         _ => {}

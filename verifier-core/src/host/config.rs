@@ -16,14 +16,30 @@ struct Config {
     #[serde(default)]
     root: PathBuf,
     #[serde(default)]
+    grpc: Grpc,
+    #[serde(default)]
     imports: Vec<String>,
 }
 
-/// The root that containerd's configuration file `file` sets, by itself or through what it imports.
+#[derive(Default, Deserialize)]
+struct Grpc {
+    #[serde(default)]
+    address: PathBuf,
+}
+
+/// What a containerd's configuration names, where it does.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Named {
+    pub(super) root: Option<PathBuf>,
+    /// Its socket.
+    pub(super) address: Option<PathBuf>,
+}
+
+/// What containerd's configuration file `file` sets, by itself or through what it imports.
 ///
-/// As containerd does it: imports come after the file that names them, and the last file that sets a root wins.
-pub(super) fn containerd_root(machine: &Machine, file: &Path) -> Option<PathBuf> {
-    let mut root = None;
+/// As containerd does it: imports come after the file that names them, and the last file that sets something wins.
+pub(super) fn named(machine: &Machine, file: &Path) -> Named {
+    let mut named = Named::default();
     let mut files = VecDeque::from([file.to_path_buf()]);
     let mut seen = Vec::new();
     while let Some(file) = files.pop_front() {
@@ -33,7 +49,10 @@ pub(super) fn containerd_root(machine: &Machine, file: &Path) -> Option<PathBuf>
         }
         if let Some(config) = parse(machine, &file) {
             if config.root.is_absolute() {
-                root = Some(config.root);
+                named.root = Some(config.root);
+            }
+            if config.grpc.address.is_absolute() {
+                named.address = Some(config.grpc.address);
             }
             for import in config.imports {
                 files.extend(imported(machine, &file, &import));
@@ -41,7 +60,7 @@ pub(super) fn containerd_root(machine: &Machine, file: &Path) -> Option<PathBuf>
         }
         seen.push(file);
     }
-    root
+    named
 }
 
 fn parse(machine: &Machine, file: &Path) -> Option<Config> {
@@ -51,11 +70,10 @@ fn parse(machine: &Machine, file: &Path) -> Option<Config> {
 /// Whether the containerd of `root` syncs what it unpacks, by the configuration file that names the root. By default it
 /// does not.
 pub(super) fn syncs_unpacked(machine: &Machine, root: &Path) -> Option<bool> {
-    let default = || Some(PathBuf::from("/var/lib/containerd"));
     let files = super::find::CONFIGS.iter().map(Path::new).filter(|file| machine.read(file).is_some());
     let mut own = files.filter(|file| {
-        let named = containerd_root(machine, file).or_else(default);
-        named.and_then(|named| machine.canonical(&named)).as_deref() == Some(root)
+        let named = named(machine, file).root.unwrap_or_else(|| super::find::DEFAULT_ROOT.into());
+        machine.canonical(&named).as_deref() == Some(root)
     });
     let file = machine.canonical(own.next()?)?;
     let bytes = machine.read(&file)?;
@@ -129,7 +147,7 @@ mod tests {
 
     fn root(files: &[(&str, &str)]) -> Option<String> {
         let (_mount, machine) = machine(files);
-        let root = containerd_root(&machine, Path::new("/etc/containerd/config.toml"));
+        let root = named(&machine, Path::new("/etc/containerd/config.toml")).root;
         root.map(|root| root.to_str().unwrap().to_owned())
     }
 
@@ -148,6 +166,18 @@ mod tests {
             assert_eq!(root(&[("etc/containerd/config.toml", none)]), None, "{none}");
         }
         assert_eq!(root(&[]), None);
+    }
+
+    #[test]
+    fn the_address_is_the_grpc_servers() {
+        let address = |text: &str| {
+            let (_mount, machine) = machine(&[("c.toml", text)]);
+            named(&machine, Path::new("/c.toml")).address
+        };
+        let own = "root = \"/r\"\n[debug]\n  address = \"/debug\"\n[grpc]\n  address = \"/run/own.sock\"\n  uid = 0\n";
+        assert_eq!(address(own), Some("/run/own.sock".into()));
+        assert_eq!(address("[ttrpc]\naddress = \"/t\"\n[grpc]\nuid = 0\n"), None);
+        assert_eq!(address("[grpc]\naddress = \"relative\"\n"), None);
     }
 
     #[test]

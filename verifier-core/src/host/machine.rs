@@ -5,29 +5,33 @@ use std::ffi::{OsStr, OsString};
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
+
 /// Links on the way to one path, before it counts as a loop (the kernel's own bound).
 const LINKS: usize = 40;
 /// No configuration file that is meant for us is larger.
 const FILE_BYTES: u64 = 1 << 20;
 
 /// The machine whose root file system is mounted at some folder.
-pub(crate) struct Machine {
+#[derive(Debug)]
+pub struct Machine {
     mount: PathBuf,
 }
 
 impl Machine {
     /// The machine at `mount`: `/` is this one.
-    pub(crate) fn at(mount: &Path) -> Self {
+    #[must_use]
+    pub fn at(mount: &Path) -> Self {
         Machine { mount: std::path::absolute(mount).unwrap_or_else(|_| mount.into()) }
     }
 
     /// Where the machine's `path` is for us. No link is followed.
-    pub(crate) fn real(&self, path: &Path) -> PathBuf {
+    pub(super) fn real(&self, path: &Path) -> PathBuf {
         self.mount.join(path.strip_prefix("/").unwrap_or(path))
     }
 
     /// The machine's own name of `path` with all links followed, as the machine itself would follow them.
-    pub(crate) fn canonical(&self, path: &Path) -> Option<PathBuf> {
+    pub(super) fn canonical(&self, path: &Path) -> Option<PathBuf> {
         let mut links = 0;
         let mut done = PathBuf::from("/");
         let mut rest: VecDeque<OsString> = steps(path).collect();
@@ -58,19 +62,24 @@ impl Machine {
     }
 
     /// The bytes of the machine's file `path`, if it is a regular file of a sensible size.
-    pub(crate) fn read(&self, path: &Path) -> Option<Vec<u8>> {
-        let path = self.real(&self.canonical(path)?);
-        // Opening a fifo of that name would wait for a writer.
-        if !path.symlink_metadata().ok()?.is_file() {
-            return None;
-        }
+    pub(super) fn read(&self, path: &Path) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
-        std::fs::File::open(path).ok()?.take(FILE_BYTES).read_to_end(&mut bytes).ok()?;
+        self.open(path)?.take(FILE_BYTES).read_to_end(&mut bytes).ok()?;
         Some(bytes)
     }
 
+    /// The machine's file `path`, if it is a regular one. A fifo of that name would wait for a writer.
+    pub(super) fn open(&self, path: &Path) -> Option<std::fs::File> {
+        let path = self.real(&self.canonical(path)?);
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let is_file = || path.symlink_metadata().is_ok_and(|stat| stat.is_file());
+        let file = is_file().then(|| rustix::fs::open(&path, flags, Mode::empty()).ok()).flatten()?;
+        let file = std::fs::File::from(file);
+        file.metadata().ok()?.is_file().then_some(file)
+    }
+
     /// The names in the machine's folder `path`, sorted; none if it cannot be read.
-    pub(crate) fn list(&self, path: &Path) -> Vec<OsString> {
+    pub(super) fn list(&self, path: &Path) -> Vec<OsString> {
         let Some(path) = self.canonical(path) else { return Vec::new() };
         let Ok(entries) = std::fs::read_dir(self.real(&path)) else { return Vec::new() };
         let mut names: Vec<OsString> = entries.flatten().map(|entry| entry.file_name()).collect();
