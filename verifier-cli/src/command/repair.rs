@@ -110,7 +110,7 @@ impl Job<'_> {
 
     /// Until what a crash put at risk was looked at, what sweeps verified before it is worth nothing: whatever ends this
     /// run before its time, the next sweep begins anew.
-    fn doubt<'a>(&self, alone: &'a Alone) -> Option<Doubt<'a>> {
+    fn doubt(&self, alone: &Alone) -> Option<Doubt> {
         let (state, lock) = alone.state.as_ref().filter(|_| self.args.at_risk.at_risk)?;
         Doubt::cast(state, lock).ok()
     }

@@ -6,7 +6,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use super::run::Swept;
-use super::state_dir::{Lock, StateDir};
+use crate::state::{Lock, StateDir};
 use crate::time::Timestamp;
 
 /// A sweep that was.
