@@ -21,7 +21,7 @@ pub(crate) use host::host;
 pub(crate) use message::{fault, heading, message, named, subject};
 pub(crate) use page::{nearest, page, title};
 pub(crate) use reason::reason;
-pub(crate) use repair::{action, lost, refusal};
+pub(crate) use repair::{action, failure, healed, lost, needs, pull, refusal, toll, trouble};
 
 use verifier_core::finding::Depth;
 use verifier_core::finding::Severity;

@@ -10,6 +10,7 @@ mod life;
 mod pace;
 mod run;
 mod runs;
+mod stamp;
 
 pub use crate::state::backups;
 pub use crate::state::{Backup, BackupError, Doubt, Keep, Lock, LockError, StateDir, write_atomically};
@@ -19,3 +20,4 @@ pub use life::{Moment, beat, last_shutdown, window, write_stamp};
 pub use pace::{Pace, PaceOptions};
 pub use run::{SweepError, SweepOptions, Swept, sweep};
 pub use runs::{Run, add_run, runs};
+pub use stamp::{StampError, leave_stamp};
