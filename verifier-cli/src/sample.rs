@@ -161,6 +161,7 @@ pub(crate) fn tree_damage() -> TreeDamage {
             kind: DifferenceKind::Size { expected: 1_265_648, actual: 0 },
         }],
         left_out: 1,
+        write_bytes: 0,
     }
 }
 

@@ -43,6 +43,7 @@ pub mod verify;
 
 mod check;
 mod interrupt;
+mod state;
 mod store;
 mod texts;
 

@@ -17,7 +17,6 @@ use verifier_core::plan::Selection;
 use verifier_core::report::{DatabaseReport, Outcome, Report};
 use verifier_core::scan::Mode;
 
-
 /// The version of the document's shape.
 const SCHEMA: u32 = 1;
 

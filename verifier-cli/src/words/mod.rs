@@ -12,7 +12,7 @@ pub(crate) use database::database;
 pub(crate) use difference::differences;
 pub(crate) use host::host;
 pub(crate) use nearest::nearest;
-pub(crate) use repair::lost;
+pub(crate) use repair::{failure, healed, lost, needs, pull, toll, trouble};
 
 use verifier_core::finding::{Depth, Finding, Named, Reason, Severity, Subject};
 use verifier_core::repair::plan::{ActionKind, Refusal};

@@ -290,6 +290,7 @@ impl Run<'_> {
             left_out: summary.left_out,
             counts: summary.counts,
             paths: summary.paths,
+            write_bytes: summary.write_bytes,
             unread: summary.unread,
             stopped_early,
             not_compared,

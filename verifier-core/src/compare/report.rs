@@ -35,6 +35,9 @@ pub struct TreeReport {
     pub counts: BTreeMap<&'static str, u64>,
     /// How many paths differ.
     pub paths: u64,
+    /// Bytes to be written, at most, for the tree to be what the layers make.
+    #[serde(skip)]
+    pub write_bytes: u64,
     /// The number of the first error that kept a part of the tree from being compared, and that does not speak of the disk:
     /// a missing permission, above all.
     pub unread: Option<i32>,

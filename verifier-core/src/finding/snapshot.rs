@@ -93,6 +93,9 @@ pub struct TreeDamage {
     pub differences: Vec<Difference>,
     /// How many differences are not listed.
     pub left_out: u64,
+    /// Bytes to be written, at most, to put them right.
+    #[serde(skip)]
+    pub write_bytes: u64,
 }
 
 impl Fault for TreeDamage {

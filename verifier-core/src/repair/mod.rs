@@ -2,13 +2,21 @@
 
 mod act;
 pub mod apply;
+mod error;
+mod exclusive;
 pub mod mounted;
 pub mod plan;
+mod protocol;
 mod quarantine;
+mod repair_error;
+mod repaired;
+mod room;
 mod rows;
+mod setup;
 pub mod source;
 #[cfg(test)]
 mod tests;
+mod toll;
 
 pub use act::{ReplaceError, rebuild, replace, restore};
 pub use quarantine::disk;
@@ -18,6 +26,15 @@ pub use quarantine::{
 #[cfg(feature = "live")]
 pub use rows::LiveRows;
 pub use rows::locked;
+pub use rows::{LockedRows, NoRows, Rows};
+
+pub use exclusive::Exclusive;
+pub use protocol::Repair;
+pub use repair_error::RepairError;
+pub use repaired::{Look, Planned, Pull, RepairOutcome, Repaired};
+pub use room::Room;
+pub use setup::Setup;
+pub use toll::{Toll, TollKind};
 
 use std::collections::BTreeMap;
 

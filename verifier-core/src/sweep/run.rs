@@ -5,11 +5,9 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::backups::{self, BackupError, Keep};
 use super::items::{Item, items};
 use super::ledger::{Entry, Ledger};
 use super::life::{Moment, beat};
-use super::state_dir::{Lock, StateDir};
 use crate::Interrupt;
 use crate::check::{Checked, look_at_store};
 use crate::event::{Event, Observer};
@@ -19,6 +17,8 @@ use crate::plan::Plan;
 use crate::plan::{CheckError, CheckOptions};
 use crate::report::Report;
 use crate::scan::scan;
+use crate::state::backups::{self, BackupError, Keep};
+use crate::state::{Lock, StateDir};
 use crate::store::Store;
 use crate::time::Timestamp;
 

@@ -293,6 +293,7 @@ impl Judge<'_> {
                 counts: report.counts.clone(),
                 differences: report.differences.clone(),
                 left_out: report.left_out,
+                write_bytes: report.write_bytes,
             }));
         }
     }

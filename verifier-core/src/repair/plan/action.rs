@@ -1,12 +1,13 @@
 //! What can be done.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
 use crate::digest::Digest;
-use crate::finding::{BlastRadius, Code, Role, Subject};
+use crate::finding::{BlastRadius, Code, Named, Role, Subject};
 use crate::text::{count, escape, escape_path};
 
 /// Kinds of actions, in the order in which they are carried out: databases first, because everything else is told by them;
@@ -165,6 +166,12 @@ pub enum ActionKind {
 }
 
 impl ActionKind {
+    /// Whether it changes what containerd's metadata says.
+    #[must_use]
+    pub fn is_of_rows(&self) -> bool {
+        !matches!(self, ActionKind::TakeOut { .. } | ActionKind::Replace { .. } | ActionKind::Restore { .. })
+    }
+
     /// What kind of action it is.
     #[must_use]
     pub fn verb(&self) -> Verb {
@@ -265,6 +272,10 @@ pub struct Action {
     pub write_bytes: u64,
     /// Bytes that containerd will have to pull.
     pub pull_bytes: u64,
+    /// Images that have to be pulled again once it is done.
+    pub pull: BTreeSet<Named>,
+    /// Those of them that no registry is known to have: they come back only from where they were made.
+    pub unpullable: BTreeSet<Named>,
 }
 
 impl Action {

@@ -1,5 +1,7 @@
 //! Blobs that are wrong or missing: right bytes from a source, else out with them.
 
+use std::collections::BTreeSet;
+
 use super::{ActionKind, Allow, Draft, Planner, Why};
 use crate::digest::Digest;
 use crate::finding::Depth;
@@ -55,7 +57,7 @@ impl Planner<'_> {
             self.forget_images(finding, 0, draft)?;
         }
         let kind = ActionKind::EvictBlob { digest: digest.clone(), role };
-        draft.act(finding, kind, 0, self.size_of(digest));
+        self.act_and_pull(finding, kind, self.size_of(digest), &finding.blast.images, draft);
         Ok(())
     }
 
@@ -68,7 +70,8 @@ impl Planner<'_> {
         }
         for image in &finding.blast.images {
             let (namespace, name) = (image.namespace.clone(), image.name.clone());
-            draft.act(finding, ActionKind::ForgetImage { namespace, name }, 0, pull_bytes);
+            let kind = ActionKind::ForgetImage { namespace, name };
+            self.act_and_pull(finding, kind, pull_bytes, &BTreeSet::from([image.clone()]), draft);
         }
         Ok(())
     }

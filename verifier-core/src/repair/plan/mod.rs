@@ -15,7 +15,7 @@ mod waste;
 use std::collections::BTreeSet;
 
 use crate::check::Checked;
-use crate::finding::{Cure, Finding, Severity, Subject};
+use crate::finding::{Cure, Finding, Named, Severity, Subject};
 use crate::scan::Mode;
 
 pub use action::{Action, ActionKind, Because, SnapshotName, Verb};
@@ -110,8 +110,21 @@ impl Draft {
             Some(action) => action.add(because, &finding.blast),
             None => {
                 let blast = finding.blast.clone();
-                self.actions.push(Action { kind, because: vec![because], blast, write_bytes, pull_bytes });
+                let (pull, unpullable) = Default::default();
+                let because = vec![because];
+                self.actions.push(Action { kind, because, blast, write_bytes, pull_bytes, pull, unpullable });
             }
+        }
+    }
+
+    /// Once `kind` is done, `images` have to be pulled again.
+    fn pull(&mut self, kind: &ActionKind, images: impl Iterator<Item = (Named, bool)>) {
+        let Some(action) = self.actions.iter_mut().find(|action| action.kind == *kind) else { return };
+        for (image, is_pullable) in images {
+            if !is_pullable {
+                action.unpullable.insert(image.clone());
+            }
+            action.pull.insert(image);
         }
     }
 
@@ -148,6 +161,19 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
+    /// An action after which `images` have to be pulled again.
+    fn act_and_pull(
+        &self,
+        finding: &Finding,
+        kind: ActionKind,
+        pull_bytes: u64,
+        images: &BTreeSet<Named>,
+        draft: &mut Draft,
+    ) {
+        draft.act(finding, kind.clone(), 0, pull_bytes);
+        draft.pull(&kind, images.iter().map(|image| (image.clone(), self.held.is_pullable(image))));
+    }
+
     /// The cure of the finding says what is tried; what stands in its way is the plan's.
     fn decide(&self, finding: &Finding, draft: &mut Draft) -> Result<(), Why> {
         match finding.kind.cure() {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ActionKind, Draft, Planner, SnapshotName, Why};
 use crate::digest::{ChainId, Digest};
-use crate::finding::{Finding, Named, Subject};
+use crate::finding::{Finding, FindingKind, Named, Subject};
 use crate::layout;
 use crate::metadata::{Kind, SnapshotRecord, Snapshots};
 use crate::plan::Lowers;
@@ -22,7 +22,11 @@ impl Planner<'_> {
         }
         let tasks = &self.checked.plan.snapshots;
         let task = tasks.iter().find(|task| task.snapshotter == *snapshotter && task.backend_key == *key);
-        let write_bytes = task.and_then(|task| task.usage).map_or(0, |usage| usage.size_bytes);
+        let whole_bytes = task.and_then(|task| task.usage).map_or(0, |usage| usage.size_bytes);
+        let write_bytes = match &finding.kind {
+            FindingKind::SnapshotDiffers(damage) => damage.write_bytes,
+            _ => whole_bytes,
+        };
         let depth = task.and_then(|task| task.lowers.as_ref()).map_or(0, Lowers::height);
         let (snapshotter, backend_key) = (snapshotter.clone(), key.clone());
         let kind = ActionKind::Restore { depth, snapshotter, backend_key, id: *id };
@@ -49,9 +53,10 @@ impl Planner<'_> {
             blast.images.extend(self.images_of(&tower));
             self.held.may_pull(&blast, self.options)?;
         }
+        let images = if to_pull.is_empty() { BTreeSet::new() } else { blast.images };
         let pull_bytes = to_pull.iter().map(|digest| self.size_of(digest)).sum();
         let kind = ActionKind::EvictSnapshots { snapshots: tower.names, blobs: intact };
-        draft.act(finding, kind, 0, pull_bytes);
+        self.act_and_pull(finding, kind, pull_bytes, &images, draft);
         Ok(())
     }
 

@@ -39,7 +39,7 @@ pub(super) fn make_whole(run: &mut Run<'_>, source: &Source<'_>) -> Result<Resto
     if source.task.remapped {
         let why = Refused::OwnerUnknown;
         let left = vec![PathLeft { path: PathBuf::new(), why }];
-        return Err(RestoreError::Left { paths: 1, left, unread: None });
+        return Err(RestoreError::Left { tree: source.task.tree.clone(), paths: 1, left, unread: None });
     }
     let item = run.new_item();
     let made = begin(run, source, &item)
@@ -109,14 +109,19 @@ fn fill(run: &mut Run<'_>, source: &Source<'_>, whole: &Whole) -> Result<Restore
     if !report.is_same() || report.unread.is_some() {
         let still = |path: PathBuf| PathLeft { path, why: Refused::StillDiffers };
         let left = report.differences.into_iter().map(|one| still(one.path)).collect();
-        return Err(RestoreError::Left { paths: report.paths, left, unread: report.unread });
+        return Err(RestoreError::Left {
+            tree: source.task.tree.clone(),
+            paths: report.paths,
+            left,
+            unread: report.unread,
+        });
     }
     let mut refused = RefusedPaths::new();
     let put = Put { item: whole.item.clone(), path: whole.path.clone() };
     put_all(run, vec![put], &mut refused)?;
     if let Some(why) = refused.into_values().next() {
         let left = vec![PathLeft { path: PathBuf::new(), why }];
-        return Err(RestoreError::Left { paths, left, unread: None });
+        return Err(RestoreError::Left { tree: source.task.tree.clone(), paths, left, unread: None });
     }
     Ok(Restored { paths, files, bytes, rounds: 1, whole: true })
 }

@@ -12,24 +12,24 @@ const NAME: &str = "doubt";
 
 /// A doubt that was cast, and can be settled.
 #[derive(Debug)]
-pub struct Doubt<'a> {
-    state: &'a StateDir,
+pub struct Doubt {
+    state: StateDir,
     /// There was one before, about another crash.
     is_old: bool,
 }
 
-impl<'a> Doubt<'a> {
+impl Doubt {
     /// Casts doubt on all that was verified before. `lock` proves that no sweep is under way.
     ///
     /// # Errors
     /// What the system says.
-    pub fn cast(state: &'a StateDir, lock: &Lock) -> io::Result<Doubt<'a>> {
+    pub fn cast(state: &StateDir, lock: &Lock) -> io::Result<Doubt> {
         let _ = lock;
         let is_old = Doubt::is_cast(state);
         if !is_old {
             state.write(NAME, b"")?;
         }
-        Ok(Doubt { state, is_old })
+        Ok(Doubt { state: state.clone(), is_old })
     }
 
     /// All that was at risk was looked at: what was verified before counts again, unless there was another doubt.
@@ -41,12 +41,12 @@ impl<'a> Doubt<'a> {
     }
 
     /// Whether there is one.
-    pub(super) fn is_cast(state: &StateDir) -> bool {
+    pub(crate) fn is_cast(state: &StateDir) -> bool {
         !matches!(state.read(NAME), Ok(None))
     }
 
     /// The ledger is empty: there is nothing left to be doubted.
-    pub(super) fn forget(state: &StateDir) -> io::Result<()> {
+    pub(crate) fn forget(state: &StateDir) -> io::Result<()> {
         state.remove(NAME)
     }
 }
