@@ -185,3 +185,48 @@ fn is_collecting(before: &Inventory, after: &Inventory) -> bool {
     let files = |inventory: &Inventory| inventory.blobs.files.keys().cloned().collect::<BTreeSet<_>>();
     before.meta_db.txid() != after.meta_db.txid() || files(before) != files(after)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use testdata::builder::{Kind, sample};
+
+    use super::*;
+    use crate::event::Unobserved;
+    use crate::finding::Depth;
+
+    #[test]
+    fn a_finding_tells_where_it_is_by_what_the_snapshot_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = sample().unwrap().store;
+        let mut own = store.snapshotters.remove("overlayfs").unwrap();
+        for namespace in store.namespaces.values_mut() {
+            let rows = namespace.snapshots.remove("overlayfs");
+            namespace.snapshots.extend(rows.map(|rows| ("btrfs".to_owned(), rows)));
+        }
+        // No folder but those below snapshots/ is written: what is active, or a view, is missing.
+        own.snapshots.values_mut().for_each(|snapshot| snapshot.usage = None);
+        let wanted = |kind| own.snapshots.values().find(|one| one.kind == kind).map(|one| one.id);
+        let (active, view) = (wanted(Kind::Active).unwrap(), wanted(Kind::View).unwrap());
+        store.snapshotters.insert("btrfs".into(), own.clone());
+        store.write(dir.path()).unwrap();
+
+        let opened = Store::open(dir.path()).unwrap();
+        let options = CheckOptions::default().depth(Depth::Quick).threads(1);
+        let report = check(&opened, &options, &Unobserved, &Interrupt::default()).unwrap();
+        let place = |wanted: u64| {
+            let is_it = |finding: &&Finding| matches!(&finding.subject, Subject::Snapshot { id, .. } if *id == wanted);
+            report.findings.iter().find(is_it).and_then(|finding| finding.path.clone())
+        };
+        let below = |path: String| Some(PathBuf::from("io.containerd.snapshotter.v1.btrfs").join(path));
+        assert_eq!(place(active), below(format!("active/{active}")));
+        assert_eq!(place(view), below(format!("view/{view}")));
+        for finding in &report.findings {
+            assert_eq!(
+                finding.path.is_none(),
+                matches!(finding.subject, Subject::Store | Subject::Image { .. })
+            );
+        }
+    }
+}

@@ -96,11 +96,21 @@ fn option(args: &[&[u8]], names: &[&str]) -> Option<PathBuf> {
 /// Whether root runs the process, or the owner of the root that it names: what others call containerd leads nowhere.
 fn is_trusted(machine: &Machine, process: &Path, root: &Path) -> bool {
     let owner = |path: PathBuf| path.metadata().ok().map(|stat| stat.uid());
-    match owner(machine.real(process)) {
-        Some(0) => true,
-        Some(uid) => machine.canonical(root).and_then(|root| owner(machine.real(&root))) == Some(uid),
-        None => false,
-    }
+    // A program that is set-uid root, waiting for a password, still has its caller's number for its real one.
+    let status = machine.read(&process.join("status")).and_then(|status| uids(&status));
+    let Some(uids) = status.or_else(|| Some(vec![owner(machine.real(process))?])) else { return false };
+    let is_trusted = |uid: &u32| {
+        *uid == 0 || machine.canonical(root).and_then(|root| owner(machine.real(&root))) == Some(*uid)
+    };
+    uids.iter().all(is_trusted)
+}
+
+/// The real, effective, saved and file system's user, by `/proc/PID/status`.
+fn uids(status: &[u8]) -> Option<Vec<u32>> {
+    let line = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"Uid:"))?;
+    let uids: Option<Vec<u32>> =
+        std::str::from_utf8(line).ok()?.split_ascii_whitespace().map(|uid| uid.parse().ok()).collect();
+    uids.filter(|uids| !uids.is_empty())
 }
 
 /// Whether `root` is for the process what it is for us: in a container of its own it is another folder.
@@ -174,6 +184,12 @@ mod tests {
         assert!(!is_trusted("/ours") && !is_trusted("/none"));
         std::os::unix::fs::chown(at("proc/9"), Some(0), None).unwrap();
         assert!(is_trusted("/theirs") && is_trusted("/ours") && is_trusted("/none"));
+        let status =
+            |uids: &str| std::fs::write(at("proc/9/status"), format!("Name:\tx\nUid:{uids}\nGid:\t0\n"));
+        status("\t1000\t0\t0\t0").unwrap();
+        assert!(is_trusted("/theirs") && !is_trusted("/ours"), "set-uid root, run by another");
+        status("\t0\t0\t0\t0").unwrap();
+        assert!(is_trusted("/theirs") && is_trusted("/ours"));
     }
 
     #[test]

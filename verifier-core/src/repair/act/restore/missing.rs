@@ -69,11 +69,11 @@ fn begin(run: &Run<'_>, source: &Source<'_>, item: &OsStr) -> io::Result<Whole> 
         Some(part) => Some((items.dir(Path::new(item))?, part)),
         None => None,
     };
-    for (inside, (name, mode)) in
-        inside.iter().flat_map(|(inside, _)| parts.iter().map(move |part| (inside, part)))
-    {
-        inside.make_dir(OsStr::new(name), *mode)?;
-        inside.set_mode(OsStr::new(name), *mode)?;
+    if let Some((inside, _)) = &inside {
+        for (name, mode) in parts {
+            inside.make_dir(OsStr::new(name), *mode)?;
+            inside.set_mode(OsStr::new(name), *mode)?;
+        }
     }
     let (dir, name) = inside.as_ref().map_or((items, item), |(inside, part)| (inside, *part));
     if let Some(below) = &below {
