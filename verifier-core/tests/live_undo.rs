@@ -16,14 +16,19 @@ use std::time::{Duration, SystemTime};
 use live_common::Node;
 use repair_common::{differences, repair_live, store_picture, undo};
 use testdata::bed;
+use verifier_core::repair::Repaired;
 use verifier_core::repair::disk::StepGate;
 use verifier_core::repair::plan::ActionKind;
 
+fn is_done(repaired: &Repaired) -> bool {
+    repaired.outcomes.iter().all(Result::is_ok)
+}
+
 /// Repairs all that can be repaired live; the actions, and the run.
 fn repaired(root: &Path, node: &Node) -> (Vec<ActionKind>, String) {
-    let (actions, applied) = repair_live(root, &node.live(), &StepGate::default()).unwrap();
-    assert!(applied.is_complete(), "{actions:#?}\n{:#?}", applied.outcomes);
-    (actions, applied.run.unwrap())
+    let repaired = repair_live(root, &node.containerd.socket(), &StepGate::default()).unwrap();
+    assert!(is_done(&repaired), "{repaired:#?}");
+    (repaired.plan.actions.into_iter().map(|action| action.kind).collect(), repaired.run.unwrap())
 }
 
 /// Damages a node, repairs it live, stops it and undoes that: all is as it was.
@@ -147,13 +152,14 @@ fn a_live_repair_that_is_cut_off_anywhere_is_finished_by_the_next() {
             step if step < cut_at => Ok(()),
             _ => Err(io::ErrorKind::Interrupted.into()),
         });
-        let first = repair_live(&root, &node.live(), &gate);
+        let socket = node.containerd.socket();
+        let first = repair_live(&root, &socket, &gate);
         node.bystander_is_well();
-        if first.is_ok_and(|(_, applied)| applied.is_complete()) {
+        if first.is_ok_and(|first| is_done(&first)) {
             break;
         }
-        let (_, next) = repair_live(&root, &node.live(), &StepGate::default()).unwrap();
-        assert!(next.is_complete(), "cut off at step {cut_at}: {:#?}", next.outcomes);
+        let next = repair_live(&root, &socket, &StepGate::default()).unwrap();
+        assert!(is_done(&next), "cut off at step {cut_at}: {:#?}", next.outcomes);
         assert_eq!(node.pull("one"), [wrong.as_str()], "cut off at step {cut_at}");
         assert_eq!(node.cat("one", "/one"), "one", "cut off at step {cut_at}");
         cut_at += STRIDE;

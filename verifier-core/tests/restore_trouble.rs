@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, lchown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use layer_common::damages::stack;
@@ -17,6 +18,7 @@ use restore_common::{heal, is_clock, look, picture, restore_all, restore_with, t
 use testdata::bed::{self, Compression, FsKind, LoopFs};
 use testdata::layers::{Entry, Layer};
 use verifier_core::Interrupt;
+use verifier_core::event::{Event, Observer, Unobserved};
 use verifier_core::finding::Depth;
 use verifier_core::io::{Folder, Gate, Op, errno};
 use verifier_core::repair::Run;
@@ -320,7 +322,7 @@ fn what_cannot_be_read_is_made_anew() {
         let mut run = Run::begin(Disk::new(&folder, &steps)).unwrap();
         for task in tasks(root) {
             let restored =
-                restore(&mut run, &task, &RestoreOptions::default(), &Interrupt::default(), &|_| {});
+                restore(&mut run, &task, &RestoreOptions::default(), &Interrupt::default(), &Unobserved);
             assert!(restored.is_ok(), "{op:?} {path}: {restored:?}");
         }
         run.end("done").unwrap();
@@ -350,7 +352,7 @@ fn an_inode_that_is_lost() {
     let (folder, _) = broken(root, &task.tree.join("d/other"), Op::Stat);
     let steps = StepGate::default();
     let mut run = Run::begin(Disk::new(&folder, &steps)).unwrap();
-    let restored = restore(&mut run, &task, &RestoreOptions::default(), &Interrupt::default(), &|_| {});
+    let restored = restore(&mut run, &task, &RestoreOptions::default(), &Interrupt::default(), &Unobserved);
     run.end("done").unwrap();
     let Err(RestoreError::Left { left, .. }) = restored else { panic!("{restored:?}") };
     let errno = rustix::io::Errno::IO.raw_os_error();
@@ -366,6 +368,23 @@ fn an_inode_that_is_lost() {
 }
 
 /// Stopped in the middle of the second pass: nothing has happened.
+/// Asks for the end once more than so many bytes were read.
+struct StopAfter {
+    size_bytes: u64,
+    read: AtomicU64,
+    interrupt: Interrupt,
+}
+
+impl Observer for StopAfter {
+    fn event(&self, event: Event) {
+        if let Event::Read { bytes } = event
+            && self.read.fetch_add(bytes, Ordering::Relaxed) + bytes > self.size_bytes
+        {
+            self.interrupt.raise();
+        }
+    }
+}
+
 #[test]
 fn interrupted() {
     let root = tempfile::tempdir().unwrap();
@@ -378,13 +397,8 @@ fn interrupted() {
     let folder = Folder::open_root(root, Gate::default()).unwrap();
     let steps = StepGate::default();
     let mut run = Run::begin(Disk::new(&folder, &steps)).unwrap();
-    let (interrupt, read) = (Interrupt::default(), std::cell::Cell::new(0));
-    let progress = |bytes: u64| {
-        read.set(read.get() + bytes);
-        if read.get() > size_bytes {
-            interrupt.raise();
-        }
-    };
+    let interrupt = Interrupt::default();
+    let progress = StopAfter { size_bytes, read: AtomicU64::new(0), interrupt: interrupt.clone() };
     let outcome = restore(&mut run, &task, &RestoreOptions::default(), &interrupt, &progress);
     assert!(matches!(outcome, Err(RestoreError::Interrupted)), "{outcome:?}");
     run.end("interrupted").unwrap();

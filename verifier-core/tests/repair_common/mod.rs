@@ -11,14 +11,11 @@ use verifier_core::Interrupt;
 use verifier_core::bolt::{Database, Visitor};
 use verifier_core::event::Unobserved;
 use verifier_core::finding::{Code, Finding, Severity};
-use verifier_core::live::Live;
-use verifier_core::repair::apply::{Applied, ApplyError, LockedRows, Progress, apply};
 use verifier_core::repair::disk::{Disk, StepGate};
 use verifier_core::repair::locked::{Alone, LockedStore};
-use verifier_core::repair::mounted::Mounted;
-use verifier_core::repair::plan::{Action, ActionKind, RepairOptions, RepairPlan};
-use verifier_core::repair::source::{Available, Source};
-use verifier_core::repair::{LiveRows, Undone, wanted};
+use verifier_core::repair::plan::RepairOptions;
+use verifier_core::repair::source::Source;
+use verifier_core::repair::{Repair, Setup, Undone};
 use verifier_core::scan::Mode;
 use verifier_core::{CheckOptions, Store, look};
 
@@ -42,13 +39,6 @@ pub struct Repaired {
     pub after: Vec<Finding>,
 }
 
-struct Quiet;
-
-impl Progress for Quiet {
-    fn began(&mut self, _at: usize, _action: &Action) {}
-    fn ended(&mut self, _at: usize, _action: &Action, _outcome: &Result<(), ApplyError>) {}
-}
-
 pub fn repair(root: &Path, options: &RepairOptions) -> Repaired {
     repair_with(root, options, &StepGate::default()).unwrap()
 }
@@ -65,7 +55,7 @@ pub fn repair_checked(
     gate: &StepGate,
     check: &CheckOptions,
 ) -> io::Result<Repaired> {
-    repair_from(root, options, gate, check, &mut [])
+    repair_from(root, options, gate, check, Vec::new())
 }
 
 /// As [`repair_checked`], with sources of right bytes.
@@ -74,49 +64,51 @@ pub fn repair_from(
     options: &RepairOptions,
     gate: &StepGate,
     check: &CheckOptions,
-    sources: &mut [Source],
+    sources: Vec<Source>,
 ) -> io::Result<Repaired> {
     let store = Store::open(root).unwrap();
-    let disk = Disk::new(store.folder(), gate);
-    let alone = Alone::take(disk, "a test").map_err(io::Error::other)?;
-    let locked = LockedStore::lock(disk, &alone).map_err(io::Error::other)?;
-    let see = || look(&store, check, None, &Unobserved, &Interrupt::default()).unwrap();
-    let checked = see();
-    let mounted = Mounted::find(store.folder(), &checked);
-    let available = Available::find(sources, wanted(&checked)).map_err(io::Error::other)?;
-    let plan = RepairPlan::new(&checked, &available, &mounted, options);
-    let mut rows = LockedRows::new(&locked, &checked);
-    let applied = apply(&plan, &checked, disk, &mut rows, sources, &mut Quiet, &Interrupt::default())?;
-    let named = plan.actions.iter().map(|action| format!("{:?}", action.kind));
-    let failed = named
-        .zip(&applied.outcomes)
-        .filter_map(|(action, outcome)| Some((action, outcome.as_ref().err()?.to_string())));
+    let setup = Setup::default().check(check.clone()).options(options.clone()).gate(gate.clone());
+    let done = three_calls(&store, &setup, sources)?;
+    let failed = done.actions().filter_map(|(action, outcome)| {
+        Some((format!("{:?}", action.kind), outcome?.as_ref().err()?.to_string()))
+    });
+    let severe = |finding: &&Finding| finding.severity() > Severity::Info;
+    let after = look(&store, check, None, &Unobserved, &Interrupt::default()).unwrap();
     Ok(Repaired {
-        before: checked
-            .report
-            .findings
-            .iter()
-            .filter(|finding| finding.severity() > Severity::Info)
-            .map(Finding::code)
-            .collect(),
+        before: done.before().unwrap().findings.iter().filter(severe).map(Finding::code).collect(),
         failed: failed.collect(),
-        refused: plan.refusals.iter().map(|refusal| refusal.code).collect(),
-        run: applied.run,
-        after: see().report.findings,
+        refused: done.plan.refusals.iter().map(|refusal| refusal.code).collect(),
+        after: after.report.findings,
+        run: done.run,
     })
 }
 
+/// What the command does.
+pub fn three_calls(
+    store: &Store,
+    setup: &Setup,
+    sources: Vec<Source>,
+) -> io::Result<verifier_core::repair::Repaired> {
+    let interrupt = Interrupt::default();
+    let mut repair = Repair::open(store, setup, sources).map_err(io::Error::other)?;
+    let planned = repair.plan(&Unobserved, &interrupt).map_err(io::Error::other)?;
+    let mut repaired = repair.apply(planned, &Unobserved, &interrupt);
+    match repaired.trouble.take() {
+        Some(error) => Err(io::Error::other(error)),
+        None => Ok(repaired),
+    }
+}
+
 /// Repairs a store through the API of the containerd that serves it; an error means that the run could not be begun or ended.
-pub fn repair_live(root: &Path, live: &Live, gate: &StepGate) -> io::Result<(Vec<ActionKind>, Applied)> {
+pub fn repair_live(
+    root: &Path,
+    socket: &Path,
+    gate: &StepGate,
+) -> io::Result<verifier_core::repair::Repaired> {
     let store = Store::open(root).unwrap();
-    let disk = Disk::new(store.folder(), gate);
-    let checked = look(&store, &CheckOptions::default(), None, &Unobserved, &Interrupt::default()).unwrap();
-    let mounted = Mounted::find(store.folder(), &checked);
     let options = RepairOptions::default().mode(Some(Mode::Live));
-    let plan = RepairPlan::new(&checked, &Available::default(), &mounted, &options);
-    let mut rows = LiveRows::new(live, &checked, &plan);
-    let applied = apply(&plan, &checked, disk, &mut rows, &[], &mut Quiet, &Interrupt::default())?;
-    Ok((plan.actions.into_iter().map(|action| action.kind).collect(), applied))
+    let setup = Setup::default().options(options).gate(gate.clone()).socket(socket.into());
+    three_calls(&store, &setup, Vec::new())
 }
 
 pub fn undo(root: &Path, run: &str) -> Undone {
