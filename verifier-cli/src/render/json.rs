@@ -209,7 +209,7 @@ mod tests {
         let errors: Vec<String> = validator.iter_errors(&document).map(|e| e.to_string()).collect();
         assert!(errors.is_empty(), "{errors:#?}\n{document:#}");
         for advice in &report.advice {
-            let words = words::host(advice);
+            let words = crate::words::host(advice);
             assert!(words.ends_with('.') && !words.contains("{ "), "{words}");
         }
         document["advice"][0]["free_bytes"] = json!("much");

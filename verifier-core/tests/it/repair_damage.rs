@@ -135,9 +135,9 @@ fn cut_off_everywhere(name: &str, source: Option<&Path>) {
             step if step < cut_at => Ok(()),
             _ => Err(io::ErrorKind::Interrupted.into()),
         });
-        let cut = repair_from(&root, &allow_all(), &gate, &check, &mut open());
+        let cut = repair_from(&root, &allow_all(), &gate, &check, open());
         let finished = cut.as_ref().is_ok_and(|cut| cut.failed.is_empty());
-        let next = repair_from(&root, &allow_all(), &StepGate::default(), &check, &mut open()).unwrap();
+        let next = repair_from(&root, &allow_all(), &StepGate::default(), &check, open()).unwrap();
         let faults = judge(&next);
         assert!(faults.is_empty(), "{name}, cut off at step {cut_at}: {faults:#?}");
         undo_all(&root);

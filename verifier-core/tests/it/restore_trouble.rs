@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, lchown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::layer_common::{self, damages::stack};
@@ -12,6 +13,7 @@ use crate::restore_common::{self, heal, is_clock, look, picture, restore_all, re
 use testdata::bed::{self, Compression, FsKind, LoopFs};
 use testdata::layers::{Entry, Layer};
 use verifier_core::Interrupt;
+use verifier_core::event::{Event, Observer, Unobserved};
 use verifier_core::finding::Depth;
 use verifier_core::io::{Folder, Gate, Op, errno};
 use verifier_core::repair::Run;
@@ -315,7 +317,7 @@ fn what_cannot_be_read_is_made_anew() {
         let mut run = Run::begin(Disk::new(&folder, &steps)).unwrap();
         for task in tasks(root) {
             let restored =
-                restore(&mut run, &task, &RestoreOptions::default(), &Interrupt::default(), &|_| {});
+                restore(&mut run, &task, &RestoreOptions::default(), &Interrupt::default(), &Unobserved);
             assert!(restored.is_ok(), "{op:?} {path}: {restored:?}");
         }
         run.end("done").unwrap();
@@ -345,7 +347,7 @@ fn an_inode_that_is_lost() {
     let (folder, _) = broken(root, &task.tree.join("d/other"), Op::Stat);
     let steps = StepGate::default();
     let mut run = Run::begin(Disk::new(&folder, &steps)).unwrap();
-    let restored = restore(&mut run, &task, &RestoreOptions::default(), &Interrupt::default(), &|_| {});
+    let restored = restore(&mut run, &task, &RestoreOptions::default(), &Interrupt::default(), &Unobserved);
     run.end("done").unwrap();
     let Err(RestoreError::Left { left, .. }) = restored else { panic!("{restored:?}") };
     let errno = rustix::io::Errno::IO.raw_os_error();
@@ -361,6 +363,23 @@ fn an_inode_that_is_lost() {
 }
 
 /// Stopped in the middle of the second pass: nothing has happened.
+/// Asks for the end once more than so many bytes were read.
+struct StopAfter {
+    size_bytes: u64,
+    read: AtomicU64,
+    interrupt: Interrupt,
+}
+
+impl Observer for StopAfter {
+    fn event(&self, event: Event) {
+        if let Event::Read { bytes } = event
+            && self.read.fetch_add(bytes, Ordering::Relaxed) + bytes > self.size_bytes
+        {
+            self.interrupt.raise();
+        }
+    }
+}
+
 #[test]
 fn interrupted() {
     let root = tempfile::tempdir().unwrap();
@@ -373,13 +392,8 @@ fn interrupted() {
     let folder = Folder::open_root(root, Gate::default()).unwrap();
     let steps = StepGate::default();
     let mut run = Run::begin(Disk::new(&folder, &steps)).unwrap();
-    let (interrupt, read) = (Interrupt::default(), std::cell::Cell::new(0));
-    let progress = |bytes: u64| {
-        read.set(read.get() + bytes);
-        if read.get() > size_bytes {
-            interrupt.raise();
-        }
-    };
+    let interrupt = Interrupt::default();
+    let progress = StopAfter { size_bytes, read: AtomicU64::new(0), interrupt: interrupt.clone() };
     let outcome = restore(&mut run, &task, &RestoreOptions::default(), &interrupt, &progress);
     assert!(matches!(outcome, Err(RestoreError::Interrupted)), "{outcome:?}");
     run.end("interrupted").unwrap();

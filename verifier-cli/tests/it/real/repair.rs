@@ -186,7 +186,9 @@ fn a_wrong_blob_without_a_source_is_taken_out_alone() {
                 containerd = Containerd::start(bed, generation, &node.root);
                 done
             };
-            done.assert(1, &["evict"]);
+            done.assert(2, &["evict"]);
+            assert_eq!(done.document["outcome"], "healed");
+            assert!(!done.document["pull"].as_array().unwrap().is_empty(), "{done:?}");
             assert!(!node.blob(&layer).exists(), "live {live}");
             let before = node.registry.blob_pulls();
             containerd.ctr(&["content", "fetch", "--plain-http", &node.reference("small")]);
@@ -227,7 +229,7 @@ fn a_layer_whose_blob_and_snapshot_are_wrong_is_pulled_and_unpacked_again() {
                 containerd = Containerd::start(bed, generation, &node.root);
                 done
             };
-            done.assert(1, &["evict", "evict"]);
+            done.assert(2, &["evict", "evict"]);
             let before = node.registry.blob_pulls();
             containerd.pull(&node.reference("small"));
             assert_eq!(node.registry.blob_pulls() - before, 1, "live {live}: that one layer and no other");
@@ -249,7 +251,7 @@ fn a_lost_meta_db_is_rebuilt_and_nothing_is_pulled_again() {
         // A wrong file in a snapshot shows only when the snapshot has a record again.
         std::fs::write(largest_file(&node.root.join(SNAPSHOTS).join("1/fs")), b"").unwrap();
         let done = repair(&node.root, &["--yes"]);
-        done.assert(1, &["rebuild", "restore"]);
+        done.assert(2, &["rebuild", "restore"]);
         let lost: Vec<&str> =
             done.document["lost"].as_array().unwrap().iter().filter_map(|one| one["what"].as_str()).collect();
         assert_eq!(lost, ["image-name", "image-name"], "{done:?}");

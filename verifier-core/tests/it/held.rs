@@ -1,7 +1,5 @@
 //! Who holds a store: told by the lock of its own file, not of one that has the same number elsewhere.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where its own footing fails")]
-
 use std::io::BufReader;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
