@@ -1,12 +1,13 @@
 //! `demo`: a power cut without cutting any power.
 
+mod store;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use testdata::golden;
 use verifier_core::CheckOptions;
 use verifier_core::finding::{Finding, FindingKind, Subject};
 use verifier_core::report::Report;
@@ -38,8 +39,7 @@ pub(super) fn run(args: &DemoArgs, color: Color) -> Status {
 /// A store in a temporary folder, and what was done to it.
 fn prepare() -> io::Result<(tempfile::TempDir, Emptied)> {
     let folder = tempfile::Builder::new().prefix("containerd-fsck-demo-").tempdir()?;
-    let [.., newest] = golden::names();
-    golden::unpack(newest, folder.path())?;
+    store::unpack(folder.path())?;
     let emptied = cut_power(&folder.path().join("io.containerd.snapshotter.v1.overlayfs/snapshots"))?;
     Ok((folder, emptied))
 }
@@ -140,7 +140,7 @@ mod tests {
     fn a_power_cut_takes_the_bytes_and_nothing_else() {
         let (folder, emptied) = prepare().unwrap();
         let whole = tempfile::tempdir().unwrap();
-        golden::unpack(golden::names()[2], whole.path()).unwrap();
+        store::unpack(whole.path()).unwrap();
         assert!(emptied.len() > 1, "{emptied:?}");
         for (id, files) in &emptied {
             let fs = format!("io.containerd.snapshotter.v1.overlayfs/snapshots/{id}/fs");
