@@ -214,9 +214,10 @@ pub(crate) fn finding(code: Code) -> Finding {
             let subject = Subject::Ingest { folder: "0123abcd".into() };
             (FindingKind::IngestStale { why: StaleIngest::NoRecord, size_bytes: 3000 }, subject)
         }
-        Code::SnapshotFolderMissing | Code::SnapshotUsageDiffers | Code::SnapshotDiffers => {
-            (snapshot_kind(code), snapshot(3))
-        }
+        Code::SnapshotFolderMissing
+        | Code::SnapshotUsageDiffers
+        | Code::SnapshotDiffers
+        | Code::SnapshotParentsBare => (snapshot_kind(code), snapshot(3)),
         other => cross::kind(other).unwrap_or_else(|| metadata_kind(other)),
     };
     let namespaces = BTreeSet::from(["default".to_owned()]);
@@ -257,6 +258,7 @@ fn snapshot_kind(code: Code) -> FindingKind {
             recorded: Usage { inodes: 10, size_bytes: 40960 },
             actual: Usage { inodes: 10, size_bytes: 8192 },
         },
+        Code::SnapshotParentsBare => FindingKind::SnapshotParentsBare(Box::new(tree_damage())),
         _ => FindingKind::SnapshotDiffers(Box::new(tree_damage())),
     }
 }

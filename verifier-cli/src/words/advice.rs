@@ -33,6 +33,7 @@ fn repair_command(code: Code) -> Option<&'static str> {
         | Code::SnapshotFolderMissing
         | Code::SnapshotUsageDiffers
         | Code::SnapshotDiffers
+        | Code::SnapshotParentsBare
         | Code::SnapshotRowMissing
         | Code::SnapshotParentMissing
         | Code::SnapshotParentDiffers
@@ -48,6 +49,10 @@ fn repair_command(code: Code) -> Option<&'static str> {
 fn by_hand(kind: &FindingKind, subject: &Subject) -> &'static str {
     match kind {
         FindingKind::SnapshotDiffers(damage) => tree_advice(damage),
+        FindingKind::SnapshotParentsBare(_) => {
+            "Nothing is lost, but containers see these folders as listed: private ones may be open, owners gone. The layers \
+             tell what they should have; it can be set from them, without any network."
+        }
         FindingKind::SnapshotFolderMissing { healable: true, .. } => {
             "The layer's blob is intact: the folder can be made again from it, without any network. \
              Keep the blob; do not wipe the store. Pulling again changes nothing."

@@ -44,6 +44,7 @@ pub(crate) fn expected(finding: &Finding) -> Option<String> {
         FindingKind::LayerDiffIdMismatch { expected, .. } => Some(expected.to_string()),
         FindingKind::SnapshotUsageDiffers { recorded, .. } => Some(usage(*recorded)),
         FindingKind::SnapshotDiffers(damage) => Some(format!("the tree of layer {}", damage.layer)),
+        FindingKind::SnapshotParentsBare(_) => Some("what the layers below give them".into()),
         _ => None,
     }
 }
@@ -74,6 +75,9 @@ pub(crate) fn actual(finding: &Finding) -> Option<String> {
         }
         FindingKind::SnapshotUsageDiffers { actual, .. } => Some(usage(*actual)),
         FindingKind::SnapshotDiffers(damage) => Some(crate::render::count(damage.paths, "differing path")),
+        FindingKind::SnapshotParentsBare(damage) => {
+            Some(crate::render::count(damage.paths, "bare parent folder"))
+        }
         _ => None,
     }
 }

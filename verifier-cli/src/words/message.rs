@@ -150,6 +150,11 @@ fn snapshot_fault(kind: &FindingKind) -> String {
             format!("occupies {}; when it was committed, it was {}", usage(*actual), usage(*recorded))
         }
         FindingKind::SnapshotDiffers(damage) => tree_damage(damage),
+        FindingKind::SnapshotParentsBare(damage) => {
+            let verb = if damage.paths == 1 { "has" } else { "have" };
+            let paths = count(damage.paths, "parent folder");
+            format!("{paths} {verb} nothing from the layers below (unpacked in parallel); layer {}", damage.layer)
+        }
         other => super::database::fault(other).unwrap_or_else(|| super::cross::fault(other)),
     }
 }

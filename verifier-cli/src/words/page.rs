@@ -38,6 +38,7 @@ pages! {
     SnapshotFolderMissing = "snapshot-folder-missing";
     SnapshotUsageDiffers = "snapshot-usage-differs";
     SnapshotDiffers = "snapshot-differs";
+    SnapshotParentsBare = "snapshot-parents-bare";
     SnapshotRowMissing = "snapshot-row-missing";
     SnapshotUnreferenced = "snapshot-unreferenced";
     SnapshotParentMissing = "snapshot-parent-missing";

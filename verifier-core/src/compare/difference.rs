@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use super::report::BareParents;
 use crate::finding::{Difference, DifferenceKind};
 use crate::io::is_media_error;
 
@@ -74,6 +75,13 @@ impl Differences {
             paths: self.paths,
             unread: self.unread,
         }
+    }
+}
+
+impl From<Summary> for BareParents {
+    fn from(summary: Summary) -> BareParents {
+        let Summary { differences, left_out, counts, paths, .. } = summary;
+        BareParents { paths, differences, left_out, counts }
     }
 }
 

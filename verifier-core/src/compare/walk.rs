@@ -7,15 +7,15 @@ use std::os::unix::ffi::OsStrExt;
 use rustix::io::Errno;
 
 use super::difference::{Differences, as_path};
-use super::lowers::{Lower, inherited};
-use super::metadata::{AttributeComparison, Keeps, compare_stat, major_minor};
+use super::lowers::{Facts, Inheritance, Lower};
+use super::metadata::{AttributeComparison, Keeps, Wanted, compare_stat, major_minor};
 use super::report::{LayerError, NotCompared};
 use super::request::LayerComparison;
 use crate::Interrupt;
 use crate::finding::DifferenceKind;
 use crate::io::{Entry, FileKind, Folder, Stat, errno};
 use crate::layer::Flavour;
-use crate::layer::tree::{Attribute, Inode, InodeId, NodeId, Outcome, Tree, is_comparable};
+use crate::layer::tree::{Attribute, Inherits, Inode, InodeId, NodeId, Outcome, Tree, is_comparable};
 
 const OPAQUE: &[u8] = b"trusted.overlay.opaque";
 const DEFAULT_ACL: &[u8] = b"system.posix_acl_default";
@@ -23,7 +23,11 @@ const DEFAULT_ACL: &[u8] = b"system.posix_acl_default";
 pub(super) struct Walk<'a> {
     request: &'a LayerComparison<'a>,
     model: &'a mut Tree,
+    /// What parents have from below.
+    inheritance: &'a Inheritance,
     pub(super) differences: Differences,
+    /// What parents lack because the layers were unpacked side by side.
+    pub(super) bare: Differences,
     pub(super) not_compared: BTreeSet<NotCompared>,
     dev: u64,
     keeps: Keeps,
@@ -53,10 +57,19 @@ struct Name<'a> {
     default_acl: bool,
 }
 
+/// What came of one name.
+#[derive(Default)]
+struct Judged {
+    odd: Vec<DifferenceKind>,
+    /// What it lacks because the layers were unpacked side by side.
+    bare: Vec<DifferenceKind>,
+    not_compared: BTreeSet<NotCompared>,
+}
+
 impl<'a> Walk<'a> {
     pub(super) fn new(
         request: &'a LayerComparison<'a>,
-        model: &'a mut Tree,
+        (model, inheritance): (&'a mut Tree, &'a Inheritance),
         dev: u64,
         interrupt: &'a Interrupt,
     ) -> Walk<'a> {
@@ -64,7 +77,9 @@ impl<'a> Walk<'a> {
         Walk {
             request,
             model,
+            inheritance,
             differences: Differences::new(request.options.max_differences),
+            bare: Differences::new(request.options.max_differences),
             not_compared: BTreeSet::new(),
             dev,
             keeps: Keeps::by_file_system(magic),
@@ -173,10 +188,11 @@ impl<'a> Walk<'a> {
     /// Whether a lower layer has a link on the way to a name, or instead of it.
     fn is_behind_link(&self, node: NodeId) -> bool {
         let path = self.model.path(node);
-        as_path(&path).ancestors().filter(|path| !path.as_os_str().is_empty()).any(|path| {
-            let is_link = |lower: Folder| lower.stat(path).is_ok_and(|stat| stat.kind == FileKind::Symlink);
-            self.request.lowers.nearest_first().flatten().any(is_link)
-        })
+        let ways = as_path(&path).ancestors().filter(|path| !path.as_os_str().is_empty());
+        let ways: Vec<&[u8]> = ways.map(|path| path.as_os_str().as_bytes()).collect();
+        let mut lowers = self.request.lowers.nearest_first();
+        // Where a layer cannot be asked it may have one.
+        lowers.any(|lower| lower.is_none_or(|lower| ways.iter().any(|path| lower.is_link(path))))
     }
 
     fn compare(&mut self, here: &Here<'_>, node: NodeId, stat: &Stat) -> io::Result<()> {
@@ -203,16 +219,12 @@ impl<'a> Walk<'a> {
             let attributes = here.folder.xattrs(as_path(self.model.name(node)))?;
             let name =
                 Name { inode, stat, attributes: &comparable(&attributes), default_acl: here.default_acl };
-            // What is right without the layers below is right with them: they are many, and asked only where it matters.
-            let (mut odd, mut not_compared) = self.against(&Lower::None, &name);
-            if self.inherits(inode) && (!odd.is_empty() || !self.request.options.lowers_complete) {
-                let lower = self.lower(node);
-                if matches!(lower, Lower::Unknown) {
-                    not_compared.insert(NotCompared::Inherited);
-                }
-                odd = self.against(&lower, &name).0;
-            }
+            let Judged { odd, bare, not_compared } = self.judge(node, &name);
             self.not_compared.extend(not_compared);
+            if !bare.is_empty() {
+                let path = self.model.path(node);
+                bare.into_iter().for_each(|kind| self.bare.add(path.clone(), kind));
+            }
             odd.into_iter().for_each(&mut differ);
             let several = inode.names() > 1 || stat.nlink > 1;
             if stat.kind == FileKind::Folder {
@@ -231,39 +243,60 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// What is odd about a name's stat and attributes, with what it may have from `lower`.
-    fn against(&self, lower: &Lower, name: &Name<'_>) -> (Vec<DifferenceKind>, BTreeSet<NotCompared>) {
-        let (mut odd, mut not_compared) = (Vec::new(), BTreeSet::new());
-        let mut differ = |kind| odd.push(kind);
+    /// What is odd about a name's stat and attributes.
+    fn judge(&self, node: NodeId, name: &Name<'_>) -> Judged {
+        let inode = name.inode;
+        let (whole, bare) = match self.inheritance.get(node) {
+            None => return self.against(None, Inherits::default(), name),
+            Some(Lower::Unknown) => {
+                let mut judged = self.against(None, inode.inherits(), name);
+                judged.not_compared.insert(NotCompared::Inherited);
+                return judged;
+            }
+            Some(Lower::Known { whole, bare }) => (whole, bare),
+        };
+        let mut judged = self.against(Some(whole), Inherits::default(), name);
+        if judged.odd.is_empty() || self.request.options.bare_parents_differ {
+            return judged;
+        }
+        // A layer that was unpacked without those below: what it then has must be all that is odd, and nothing else may be.
+        let left = bare.iter().map(|bare| self.against(Some(bare), Inherits::default(), name).odd);
+        let explained = left.filter(|left| left.len() < judged.odd.len());
+        let explained = explained.filter(|left| left.iter().all(|kind| judged.odd.contains(kind)));
+        if let Some(left) = explained.min_by_key(Vec::len) {
+            let odd = std::mem::replace(&mut judged.odd, left);
+            if self.request.flavour != Flavour::OverlayUserNamespace {
+                judged.bare = odd.into_iter().filter(|kind| !judged.odd.contains(kind)).collect();
+            }
+        }
+        judged
+    }
+
+    /// What is odd if the name is to have `facts`; without them, what its own layer tells and is not `unknown`.
+    fn against(&self, facts: Option<&Facts>, unknown: Inherits, name: &Name<'_>) -> Judged {
+        let mut judged = Judged::default();
         let Name { inode, stat, attributes, default_acl } = *name;
-        compare_stat(inode, stat, lower, self.request.options.compare_owners, &mut differ);
+        let wanted = match facts {
+            Some(facts) => Wanted { mode: facts.mode, uid: facts.uid, gid: facts.gid, unknown },
+            None => Wanted::of(inode, unknown),
+        };
+        let odd = &mut |kind| judged.odd.push(kind);
+        compare_stat(inode, &wanted, stat, self.request.options.compare_owners, odd);
         let in_overlay = self.request.flavour == Flavour::OverlayUserNamespace;
+        let copied_up = in_overlay && stat.kind == FileKind::Folder;
+        let own = self.model.attributes(inode);
         let comparison = AttributeComparison {
-            expected: self.model.attributes(inode),
+            expected: facts.filter(|_| !copied_up).map_or(own, |facts| &facts.attributes),
             actual: attributes,
-            lower,
+            mode: wanted.mode,
+            unknown: unknown.attributes,
             default_acl_above: default_acl,
             keeps: self.keeps,
             user_namespace: in_overlay || self.request.options.user_namespace,
-            copied_up: in_overlay && stat.kind == FileKind::Folder,
+            copied_up,
         };
-        comparison.compare(inode, &mut not_compared, &mut differ);
-        (odd, not_compared)
-    }
-
-    /// Whether it may have something from the layers below. Naively applied to all of them, nothing is looked up there.
-    fn inherits(&self, inode: &Inode) -> bool {
-        let inherits = inode.inherits();
-        let any = inherits.mode || inherits.uid || inherits.gid || inherits.attributes;
-        any && !self.request.flavour.is_whole()
-    }
-
-    fn lower(&self, node: NodeId) -> Lower {
-        if self.request.options.lowers_complete {
-            inherited(self.request.lowers, &self.model.path(node))
-        } else {
-            Lower::Unknown
-        }
+        comparison.compare(&mut judged.not_compared, odd);
+        judged
     }
 
     /// Whether names that share an inode in the model do so on disk, and no others.

@@ -89,6 +89,8 @@ codes! {
     SnapshotUsageDiffers = "snapshot-usage-differs", Error;
     /// F6: the folder is not what the layer makes.
     SnapshotDiffers = "snapshot-differs", Error;
+    /// Parents that no entry of the layer makes have nothing from the layers below: they were unpacked side by side (2.2 and later).
+    SnapshotParentsBare = "snapshot-parents-bare", Warning;
     /// F8: a snapshot's record in meta.db whose row in the snapshotter's metadata.db is gone.
     SnapshotRowMissing = "snapshot-row-missing", Error;
     /// F8: a row that no record of meta.db names; the collector removes it after the next removal of any snapshot.

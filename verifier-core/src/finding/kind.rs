@@ -117,6 +117,7 @@ pub enum FindingKind {
         actual: Usage,
     },
     SnapshotDiffers(Box<TreeDamage>),
+    SnapshotParentsBare(Box<TreeDamage>),
     SnapshotRowMissing {
         backend_key: String,
     },
@@ -210,6 +211,7 @@ impl FindingKind {
             FindingKind::SnapshotFolderMissing { .. } => Code::SnapshotFolderMissing,
             FindingKind::SnapshotUsageDiffers { .. } => Code::SnapshotUsageDiffers,
             FindingKind::SnapshotDiffers(_) => Code::SnapshotDiffers,
+            FindingKind::SnapshotParentsBare(_) => Code::SnapshotParentsBare,
             FindingKind::SnapshotRowMissing { .. } => Code::SnapshotRowMissing,
             FindingKind::SnapshotUnreferenced { .. } => Code::SnapshotUnreferenced,
             FindingKind::SnapshotParentMissing { .. } => Code::SnapshotParentMissing,

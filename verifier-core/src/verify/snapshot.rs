@@ -2,13 +2,14 @@
 
 use std::io;
 
+use super::below::{FolderCache, LayersBelow};
 use super::candidate::{Examination, Witness, reason_for};
 use super::references::References;
 use super::rehash::{Rehash, Rehashed};
 use super::work;
 use crate::Interrupt;
 use crate::compare::{
-    CompareOptions, LayerBlob, LayerComparison, LayerError, StoppedEarly, TreeReport, compare_layer,
+    CompareOptions, LayerBlob, LayerComparison, LayerError, StoppedEarly, TreeReport, compare_modelled,
 };
 use crate::content::BlobFile;
 use crate::digest::Digest;
@@ -18,7 +19,7 @@ use crate::finding::{Depth, Reason};
 use crate::io::{Folder, errno, is_media_error};
 use crate::layer::Flavour;
 use crate::metadata::Kind;
-use crate::plan::{Answers, LayerSource, LowersIn, Plan, Scope, SnapshotTask};
+use crate::plan::{Answers, LayerSource, Lowers, Plan, Scope, SnapshotTask};
 use crate::scan::{Inventory, snapshotter_path};
 use crate::snapshot::{Driver, TreeUsage};
 
@@ -46,6 +47,8 @@ pub(super) struct Eye<'a> {
     pub(super) max_differences: usize,
     /// The store belongs to another user than root: containerd runs in a user namespace.
     pub(super) rootless: bool,
+    /// What layers make of their folders, for those above them.
+    pub(super) folders: &'a FolderCache,
     pub(super) observer: &'a dyn Observer,
     pub(super) interrupt: &'a Interrupt,
 }
@@ -111,11 +114,7 @@ impl Eye<'_> {
                 algorithm: layer.digest.algorithm().clone(),
             })
             .collect();
-        let lowers = LowersIn { root: self.root, lowers: task.lowers.as_ref() };
         let mut options = CompareOptions::default().max_differences(self.max_differences);
-        if task.lowers.is_none() {
-            options = options.lowers_incomplete();
-        }
         if self.rootless {
             options = options.user_namespace();
         }
@@ -126,8 +125,21 @@ impl Eye<'_> {
             Flavour::OverlayUpper if self.rootless => Flavour::OverlayUserNamespace,
             other => other,
         };
+        let lowers = LayersBelow {
+            root: self.root,
+            lowers: task.lowers.as_ref(),
+            cache: self.folders,
+            options: &options.clone(),
+            interrupt: self.interrupt,
+        };
         let request = LayerComparison { layers: &layers, tree, flavour, lowers: &lowers, options };
-        compare_layer(&request, self.interrupt, &|bytes| self.observer.event(Event::Read { bytes }))
+        let progress = |bytes| self.observer.event(Event::Read { bytes });
+        let compared = compare_modelled(&request, self.interrupt, &progress)?;
+        let carries = task.lowers.as_ref().is_some_and(Lowers::carries) && !task.flavour.is_whole();
+        if let Some(source) = task.layers.top().filter(|_| carries) {
+            self.folders.keep(source, task.flavour, &compared);
+        }
+        Ok(compared.report)
     }
 }
 
@@ -283,15 +295,28 @@ impl Judge<'_> {
         for what in &report.not_compared {
             self.leave_out(Reason::NotComparable { what: what.to_string() });
         }
-        if let (false, Some(chain_id)) = (report.is_same(), self.task.chain_id.clone()) {
+        let Some(chain_id) = self.task.chain_id.clone() else { return };
+        if !report.is_same() {
             self.find(FindingKind::SnapshotDiffers(Box::new(TreeDamage {
-                chain_id,
+                chain_id: chain_id.clone(),
                 layer: top.digest.clone(),
                 healable: true,
                 paths: report.paths,
                 counts: report.counts.clone(),
                 differences: report.differences.clone(),
                 left_out: report.left_out,
+            })));
+        }
+        let bare = &report.bare;
+        if bare.paths > 0 {
+            self.find(FindingKind::SnapshotParentsBare(Box::new(TreeDamage {
+                chain_id,
+                layer: top.digest.clone(),
+                healable: true,
+                paths: bare.paths,
+                counts: bare.counts.clone(),
+                differences: bare.differences.clone(),
+                left_out: bare.left_out,
             })));
         }
     }

@@ -28,8 +28,8 @@ pub(in crate::plan) struct Origins<'a> {
     inventory: &'a Inventory,
     stacks: Stacks<'a>,
     layers: Stacked,
-    /// Of whole trees, by snapshotter and backend key: the place of the topmost layer, or why there is none. Each is found once, and
-    /// not again for each tree above.
+    /// By snapshotter and backend key: the place of the topmost layer, or why there is none. Each is found once, and not again for
+    /// each tree above.
     known: BTreeMap<(&'a str, &'a str), Result<usize, Reason>>,
 }
 
@@ -45,6 +45,7 @@ impl<'a> Origins<'a> {
     /// The place of the topmost layer of the snapshot `chain_id`, which no circle leads down from.
     pub(in crate::plan) fn find(&mut self, row: Row<'a>, chain_id: ChainId) -> Result<usize, Reason> {
         let mut steps = Vec::new();
+        let name = (chain_of(row.key).as_ref() == Some(&chain_id)).then_some((row.snapshotter, row.key));
         let mut top = self.walk(row, chain_id, &mut steps);
         for (name, source) in steps.into_iter().rev() {
             top = top.map(|below| Some(self.layers.push(source, below)));
@@ -52,7 +53,11 @@ impl<'a> Origins<'a> {
                 self.known.insert(name, known);
             }
         }
-        top?.ok_or(Reason::NoLayer)
+        let top = top.and_then(|top| top.ok_or(Reason::NoLayer));
+        if let Some(name) = name {
+            self.known.entry(name).or_insert_with(|| top.clone());
+        }
+        top
     }
 
     /// What was found, for [`Stacked::layers`].
@@ -69,7 +74,7 @@ impl<'a> Origins<'a> {
     ) -> Result<Option<usize>, Reason> {
         loop {
             // Only in a damaged database does a snapshot have another name than its row.
-            let is_named = row.is_whole && chain_of(row.key).as_ref() == Some(&chain_id);
+            let is_named = chain_of(row.key).as_ref() == Some(&chain_id);
             let name = is_named.then_some((row.snapshotter, row.key));
             if let Some(known) = name.and_then(|name| self.known.get(&name)) {
                 return known.clone().map(Some);

@@ -156,9 +156,10 @@ impl Planner<'_> {
             | Code::BlobNotRegular
             | Code::BlobUnreadable => self.blob(finding, draft),
             Code::ImageTargetMissing | Code::ImageConfigMissing => self.document(finding, draft),
-            Code::SnapshotDiffers | Code::SnapshotFolderMissing | Code::SnapshotUsageDiffers => {
-                self.tree(finding, draft)
-            }
+            Code::SnapshotDiffers
+            | Code::SnapshotParentsBare
+            | Code::SnapshotFolderMissing
+            | Code::SnapshotUsageDiffers => self.tree(finding, draft),
             Code::SnapshotRowMissing
             | Code::SnapshotParentMissing
             | Code::SnapshotParentDiffers

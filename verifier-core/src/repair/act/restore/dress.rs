@@ -16,7 +16,7 @@ const LABEL: &[u8] = b"security.selinux";
 impl Stage<'_, '_> {
     /// Gives what was made at `place` all that `node` has, in containerd's order; a folder's time comes when it is full.
     pub(super) fn dress(&mut self, node: NodeId, place: &Place) -> io::Result<()> {
-        let expected = Expected::of(self.model, node, self.source.complete_lowers());
+        let expected = Expected::of(self.model, node, self.inheritance);
         let mut expected = expected.map_err(|why| io::Error::other(why.to_string()))?;
         let path = self.model.path(node);
         if self.source.task.remapped {
