@@ -73,6 +73,8 @@ pub(crate) fn reasons() -> Vec<Reason> {
     vec![
         Reason::UnknownAlgorithm,
         Reason::LayerDiscarded,
+        Reason::LayerMissing,
+        Reason::LayerBelowMissing,
         Reason::LayerNotPulled,
         Reason::NoLayer,
         Reason::UnknownSnapshotter { snapshotter: "stargz".into() },

@@ -128,7 +128,8 @@ fn write_class(out: &mut dyn Write, class: &Class<'_>, style: Style) -> io::Resu
 }
 
 fn write_paths(out: &mut dyn Write, finding: &Finding) -> io::Result<()> {
-    let (FindingKind::SnapshotDiffers(damage) | FindingKind::SnapshotParentsBare(damage)) = &finding.kind else {
+    let (FindingKind::SnapshotDiffers(damage) | FindingKind::SnapshotParentsBare(damage)) = &finding.kind
+    else {
         return Ok(());
     };
     let (paths, beyond) = words::differences(damage, PATHS_SHOWN);

@@ -153,7 +153,10 @@ fn snapshot_fault(kind: &FindingKind) -> String {
         FindingKind::SnapshotParentsBare(damage) => {
             let verb = if damage.paths == 1 { "has" } else { "have" };
             let paths = count(damage.paths, "parent folder");
-            format!("{paths} {verb} nothing from the layers below (unpacked in parallel); layer {}", damage.layer)
+            format!(
+                "{paths} {verb} nothing from the layers below (unpacked in parallel); layer {}",
+                damage.layer
+            )
         }
         other => super::database::fault(other).unwrap_or_else(|| super::cross::fault(other)),
     }

@@ -9,6 +9,11 @@ use crate::render::{count, errno, escape};
 pub(crate) fn reason(reason: &Reason) -> String {
     match reason {
         Reason::UnknownAlgorithm => "digests of that algorithm cannot be computed here".into(),
+        Reason::LayerMissing => "the layer's file is missing although it is recorded".into(),
+        Reason::LayerBelowMissing => {
+            "the file of a layer below is missing although it is recorded, and this tree holds all of them"
+                .into()
+        }
         Reason::LayerDiscarded => "the layer was discarded after unpacking, or never needed".into(),
         Reason::LayerNotPulled => "neither the layer nor its snapshot is here: only a part was pulled".into(),
         Reason::NoLayer => "no layer made it: committed by hand, or a build's cache".into(),

@@ -300,6 +300,7 @@ impl Run<'_> {
             paths: summary.paths,
             bare,
             unread: summary.unread,
+            unread_paths: summary.unread_paths,
             stopped_early,
             not_compared,
         }

@@ -21,7 +21,12 @@ pub(super) struct Differences {
     last: Option<Vec<u8>>,
     /// The first error that kept something from being compared.
     unread: Option<i32>,
+    /// The paths that could not be, and why: the first ones in their order.
+    unread_paths: BTreeMap<Vec<u8>, i32>,
 }
+
+/// Paths that could not be compared, to be listed.
+const UNREAD_MAX: usize = 100;
 
 /// What [`Differences`] come to.
 pub(super) struct Summary {
@@ -30,6 +35,7 @@ pub(super) struct Summary {
     pub(super) counts: BTreeMap<&'static str, u64>,
     pub(super) paths: u64,
     pub(super) unread: Option<i32>,
+    pub(super) unread_paths: Vec<(PathBuf, i32)>,
 }
 
 impl Differences {
@@ -42,6 +48,7 @@ impl Differences {
             paths: 0,
             last: None,
             unread: None,
+            unread_paths: BTreeMap::new(),
         }
     }
 
@@ -53,6 +60,10 @@ impl Differences {
             && !is_media_error(errno)
         {
             self.unread.get_or_insert(errno);
+            self.unread_paths.entry(path).or_insert(errno);
+            if self.unread_paths.len() > UNREAD_MAX {
+                self.unread_paths.pop_last();
+            }
             return;
         }
         *self.counts.entry(kind.name()).or_default() += 1;
@@ -74,6 +85,11 @@ impl Differences {
             counts: self.counts,
             paths: self.paths,
             unread: self.unread,
+            unread_paths: self
+                .unread_paths
+                .into_iter()
+                .map(|(path, errno)| (PathBuf::from(std::ffi::OsString::from_vec(path)), errno))
+                .collect(),
         }
     }
 }

@@ -141,7 +141,8 @@ impl Question {
         if !self.is_open() {
             return;
         }
-        let Some((layer, resolved)) = layer.and_then(|layer| Some((layer, root_path(layer, &self.path).ok()?)))
+        let Some((layer, resolved)) =
+            layer.and_then(|layer| Some((layer, root_path(layer, &self.path).ok()?)))
         else {
             self.failed = true;
             return;

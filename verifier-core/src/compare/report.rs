@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -41,6 +42,8 @@ pub struct TreeReport {
     /// The number of the first error that kept a part of the tree from being compared, and that does not speak of the disk:
     /// a missing permission, above all.
     pub unread: Option<i32>,
+    /// The first paths that were so kept from being compared, and the error of each.
+    pub unread_paths: Vec<(PathBuf, i32)>,
     /// Why the tree was not compared at all, or only as far as that: `differences` is then empty.
     pub stopped_early: Option<StoppedEarly>,
     /// What could not be compared although it was wanted.

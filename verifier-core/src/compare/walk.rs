@@ -53,7 +53,8 @@ struct Here<'a> {
 struct Name<'a> {
     inode: &'a Inode,
     stat: &'a Stat,
-    attributes: &'a [Attribute],
+    /// Those that are compared; none where they could not be read.
+    attributes: Option<&'a [Attribute]>,
     default_acl: bool,
 }
 
@@ -116,12 +117,16 @@ impl<'a> Walk<'a> {
             opened = self.request.tree.folder(as_path(path))?;
             &opened
         };
-        let attributes = folder.xattrs("")?;
-        if node == NodeId::ROOT {
+        // What is in it can be compared even if its attributes cannot be read.
+        let attributes = folder.xattrs("").map_err(|error| {
+            self.differ(node, DifferenceKind::Unreadable { errno: errno(&error) });
+        });
+        if let (NodeId::ROOT, Ok(attributes)) = (node, &attributes) {
             // The snapshotter made it; all that a layer can do to it is hide what is below.
-            self.opaque(node, &attributes);
+            self.opaque(node, attributes);
         }
-        let default_acl = attributes.iter().any(|(name, _)| name == DEFAULT_ACL);
+        let has_list = |attributes: Vec<Attribute>| attributes.iter().any(|(name, _)| name == DEFAULT_ACL);
+        let default_acl = attributes.is_ok_and(has_list);
         let here = Here { node, folder, default_acl };
         folder.list(&mut |entry| self.entry(&here, &entry))?;
         self.missing(node);
@@ -210,15 +215,21 @@ impl<'a> Walk<'a> {
         } else {
             compare_kind(self.model, inode, stat, &mut differ);
             if inode.kind() == FileKind::Symlink {
-                let actual = here.folder.read_link(as_path(self.model.name(node)))?;
-                if actual != self.model.target(inode) {
-                    let expected = self.model.target(inode).to_vec();
-                    differ(DifferenceKind::LinkTarget { expected, actual });
+                match here.folder.read_link(as_path(self.model.name(node))) {
+                    Ok(actual) if actual != self.model.target(inode) => {
+                        let expected = self.model.target(inode).to_vec();
+                        differ(DifferenceKind::LinkTarget { expected, actual });
+                    }
+                    Ok(_) => {}
+                    Err(error) => differ(DifferenceKind::Unreadable { errno: errno(&error) }),
                 }
             }
-            let attributes = here.folder.xattrs(as_path(self.model.name(node)))?;
-            let name =
-                Name { inode, stat, attributes: &comparable(&attributes), default_acl: here.default_acl };
+            let attributes = here.folder.xattrs(as_path(self.model.name(node))).map_err(|error| {
+                differ(DifferenceKind::Unreadable { errno: errno(&error) });
+            });
+            let comparable = attributes.as_ref().ok().map(|attributes| comparable(attributes));
+            let (attributes_shown, default_acl) = (comparable.as_deref(), here.default_acl);
+            let name = Name { inode, stat, attributes: attributes_shown, default_acl };
             let Judged { odd, bare, not_compared } = self.judge(node, &name);
             self.not_compared.extend(not_compared);
             if !bare.is_empty() {
@@ -229,7 +240,9 @@ impl<'a> Walk<'a> {
             let several = inode.names() > 1 || stat.nlink > 1;
             if stat.kind == FileKind::Folder {
                 self.pending.push(node);
-                self.opaque(node, &attributes);
+                if let Ok(attributes) = &attributes {
+                    self.opaque(node, attributes);
+                }
             } else if several {
                 self.links(id, node, stat);
             }
@@ -282,6 +295,7 @@ impl<'a> Walk<'a> {
         };
         let odd = &mut |kind| judged.odd.push(kind);
         compare_stat(inode, &wanted, stat, self.request.options.compare_owners, odd);
+        let Some(attributes) = attributes else { return judged };
         let in_overlay = self.request.flavour == Flavour::OverlayUserNamespace;
         let copied_up = in_overlay && stat.kind == FileKind::Folder;
         let own = self.model.attributes(inode);

@@ -26,6 +26,11 @@ pub enum Reason {
     UnknownAlgorithm,
     /// The layer is not here although its snapshot is: discarded after unpacking, or never needed.
     LayerDiscarded,
+    /// The layer's file is gone although it is recorded (a finding of its own).
+    LayerMissing,
+    /// The tree holds all layers of its stack, and the file of one below its own is gone although it is recorded: nothing of the
+    /// tree was compared.
+    LayerBelowMissing,
     /// The layer is not here and nor is its snapshot: a pull that fetched only a part of the image.
     LayerNotPulled,
     /// No layer made this snapshot: it was committed by hand, or is a build's cache.
@@ -85,7 +90,11 @@ impl Reason {
     pub fn is_failure(&self) -> bool {
         matches!(
             self,
-            Reason::Interrupted | Reason::PermissionDenied | Reason::KeptChanging | Reason::System { .. }
+            Reason::Interrupted
+                | Reason::PermissionDenied
+                | Reason::KeptChanging
+                | Reason::LayerBelowMissing
+                | Reason::System { .. }
         )
     }
 }

@@ -245,11 +245,13 @@ pub fn apply_in(
     interrupt: &Interrupt,
 ) -> Vec<Result<(), ApplyError>> {
     let mut outcomes = Vec::with_capacity(plan.actions.len());
+    // One for all: what is read of a layer for one snapshot need not be read for the next.
+    let restoring = RestoreOptions::default();
     for (at, action) in plan.actions.iter().enumerate() {
         progress.began(at, action);
         let outcome = match interrupt.is_raised() {
             true => Err(ApplyError::Interrupted),
-            false => carry_out(&action.kind, checked, run, rows, sources, interrupt),
+            false => carry_out(&action.kind, checked, run, rows, (sources, &restoring), interrupt),
         };
         progress.ended(at, action, &outcome);
         outcomes.push(outcome);
@@ -275,7 +277,7 @@ fn carry_out(
     checked: &Checked,
     run: &mut Run<'_>,
     rows: &mut dyn Rows,
-    sources: &[Source],
+    (sources, restoring): (&[Source], &RestoreOptions),
     interrupt: &Interrupt,
 ) -> Result<(), ApplyError> {
     let text = serde_json::to_string(kind).map_err(io::Error::other)?;
@@ -303,7 +305,7 @@ fn carry_out(
                 .find(|task| task.snapshotter == *snapshotter && task.backend_key == *backend_key)
                 .ok_or(RestoreError::NoLayer)?;
             let rootless = run.disk().root().stat("")?.uid != 0;
-            let options = RestoreOptions::default().rootless(rootless);
+            let options = restoring.clone().rootless(rootless);
             restore(run, task, &options, interrupt, &|_| {})?;
             Ok(())
         }

@@ -147,6 +147,7 @@ impl Eye<'_> {
 fn is_conclusive(task: &SnapshotTask, compared: &Result<TreeReport, LayerError>) -> bool {
     let (Ok(report), Some(top)) = (compared, task.layers.top()) else { return false };
     report.stopped_early.is_none()
+        && report.unread.is_none()
         && report.blob_digest.as_ref() == Some(&top.digest)
         && report.diff_id.as_ref() == Some(&top.diff_id)
 }
@@ -252,7 +253,10 @@ impl Judge<'_> {
                 self.leave_out(Reason::LayerDamaged);
                 self.examine_usage(usage);
             }
-            Err(LayerError::Read { source, .. }) => self.skip(reason_for(source)),
+            Err(LayerError::Read { source, .. }) => {
+                self.leave_out(reason_for(source));
+                self.examine_usage(usage);
+            }
             Err(LayerError::Fault { layer, fault, blob_digest, .. }) => {
                 let source = self.task.layers.get(*layer);
                 if let Some(source) = source.filter(|source| blob_digest.as_ref() == Some(&source.digest)) {
@@ -286,14 +290,19 @@ impl Judge<'_> {
             self.leave_out(Reason::LayerDamaged);
             return self.examine_usage(usage);
         }
-        match report.unread {
-            Some(errno) => self.skip(reason_for(&io::Error::from_raw_os_error(errno))),
-            None => self.into.coverage.snapshots.checked += 1,
-        }
+        self.into.coverage.snapshots.checked += 1;
+        self.leave_out_unread(report);
         self.into.coverage.snapshots.bytes += report.tar_bytes;
         self.examine_labels(top, report);
         for what in &report.not_compared {
             self.leave_out(Reason::NotComparable { what: what.to_string() });
+        }
+        if let (Some(Ok(actual)), Some(recorded)) = (usage, self.task.usage)
+            && report.is_same()
+            && !actual.fits(recorded)
+        {
+            // What could not be compared shows in what the tree occupies.
+            self.find(FindingKind::SnapshotUsageDiffers { recorded, actual: actual.usage });
         }
         let Some(chain_id) = self.task.chain_id.clone() else { return };
         if !report.is_same() {
@@ -318,6 +327,14 @@ impl Judge<'_> {
                 differences: bare.differences.clone(),
                 left_out: bare.left_out,
             })));
+        }
+    }
+
+    /// Names the paths that could not be compared; all else was.
+    fn leave_out_unread(&mut self, report: &TreeReport) {
+        for (path, errno) in &report.unread_paths {
+            let subject = Subject::Path { path: self.task.tree.join(path) };
+            self.into.leave_out(subject, reason_for(&io::Error::from_raw_os_error(*errno)));
         }
     }
 

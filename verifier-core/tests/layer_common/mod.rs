@@ -15,7 +15,8 @@ use std::sync::Arc;
 use testdata::bed::{self, Bed, Compression, Containerd, Generation};
 use verifier_core::Interrupt;
 use verifier_core::compare::{
-    CompareOptions, LayerBlob, LayerComparison, LayerError, StoppedEarly, TreeReport, compare_layer, read_folders,
+    CompareOptions, LayerBlob, LayerComparison, LayerError, StoppedEarly, TreeReport, compare_layer,
+    read_folders,
 };
 use verifier_core::digest::Algorithm;
 use verifier_core::io::{Folder, Gate};

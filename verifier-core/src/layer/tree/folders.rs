@@ -123,7 +123,9 @@ fn kind(model: &Tree, inode: &Inode) -> Kind {
 
 fn heap_bytes(kind: &Kind) -> usize {
     match kind {
-        Kind::Folder(facts) => facts.attributes.iter().map(|(name, value)| name.len() + value.len() + 64).sum(),
+        Kind::Folder(facts) => {
+            facts.attributes.iter().map(|(name, value)| name.len() + value.len() + 64).sum()
+        }
         Kind::Link(target) => target.len(),
         Kind::Other => 0,
     }

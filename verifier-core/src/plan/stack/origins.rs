@@ -47,6 +47,9 @@ impl<'a> Origins<'a> {
         let mut steps = Vec::new();
         let name = (chain_of(row.key).as_ref() == Some(&chain_id)).then_some((row.snapshotter, row.key));
         let mut top = self.walk(row, chain_id, &mut steps);
+        if !steps.is_empty() && top == Err(Reason::LayerMissing) {
+            top = Err(Reason::LayerBelowMissing);
+        }
         for (name, source) in steps.into_iter().rev() {
             top = top.map(|below| Some(self.layers.push(source, below)));
             if let (Some(name), Some(known)) = (name, top.clone().transpose()) {
@@ -112,7 +115,13 @@ impl<'a> Origins<'a> {
             let (digest, media_type) = (blob.digest.clone(), blob.media_type.clone());
             Some(LayerSource { digest, media_type, diff_id: diff_id.clone(), size_bytes: file.size_bytes })
         });
-        there.ok_or(Reason::LayerDiscarded)
+        let namespaces = &self.inventory.metadata().namespaces;
+        let is_recorded =
+            |blob: &Descriptor| namespaces.values().any(|records| records.blobs.contains_key(&blob.digest));
+        there.ok_or_else(|| match blobs.iter().any(is_recorded) {
+            true => Reason::LayerMissing,
+            false => Reason::LayerDiscarded,
+        })
     }
 }
 

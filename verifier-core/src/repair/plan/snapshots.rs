@@ -15,7 +15,9 @@ impl Planner<'_> {
     pub(super) fn tree(&self, finding: &Finding, draft: &mut Draft) -> Result<(), Why> {
         let Subject::Snapshot { snapshotter, key, id } = &finding.subject else { return Err(Why::ByHand) };
         let healable = match &finding.kind {
-            FindingKind::SnapshotDiffers(damage) | FindingKind::SnapshotParentsBare(damage) => damage.healable,
+            FindingKind::SnapshotDiffers(damage) | FindingKind::SnapshotParentsBare(damage) => {
+                damage.healable
+            }
             FindingKind::SnapshotFolderMissing { healable, .. } => *healable,
             _ => false,
         };

@@ -22,11 +22,7 @@ pub(super) struct Expected {
 
 impl Expected {
     /// Those of `node`, with what it has from the layers below.
-    pub(super) fn of(
-        model: &Tree,
-        node: NodeId,
-        inheritance: &Inheritance,
-    ) -> Result<Expected, Refused> {
+    pub(super) fn of(model: &Tree, node: NodeId, inheritance: &Inheritance) -> Result<Expected, Refused> {
         let (_, inode) = model.inode(node).ok_or(Refused::StillDiffers)?;
         let mut expected = Expected {
             gid: (!inode.is_group_unknown()).then_some(inode.gid()),

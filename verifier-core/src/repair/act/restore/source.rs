@@ -7,8 +7,7 @@ use super::error::RestoreError;
 use super::round::RestoreOptions;
 use crate::Interrupt;
 use crate::compare::{
-    CompareOptions, LayerBlob, LayerComparison, LayerDigests, LayerError, Modelled,
-    compare_modelled,
+    CompareOptions, LayerBlob, LayerComparison, LayerDigests, LayerError, Modelled, compare_modelled,
 };
 use crate::content::BlobFile;
 use crate::io::{File, Folder};
