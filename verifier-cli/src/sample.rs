@@ -20,7 +20,8 @@ use verifier_core::finding::{
     BlobUnreadable, BlobUnreferenced, BlobUnreferencedCorrupt, BoltMetaInvalid, BoltPageInvalid,
     ImageConfigMissing, ImageTargetMissing, IngestStale, JsonFault, JsonFaultKind, LayerDiffIdMismatch,
     LayerInvalid, ManifestUnparsable, MetadataUnusable, MetadataValueInvalid, NotCompared, PathUnreadable,
-    SnapshotFolderMissing, SnapshotUsageDiffers, SnapshotterDatabaseUnusable, StoppedEarly, ValueError,
+    SnapshotFolderMissing, SnapshotParentsBare, SnapshotUsageDiffers, SnapshotterDatabaseUnusable,
+    StoppedEarly, ValueError,
 };
 use verifier_core::finding::{Coverage, Depth, Reason, Tally, Unverified};
 use verifier_core::finding::{Difference, DifferenceKind};
@@ -82,6 +83,8 @@ pub(crate) fn reasons() -> Vec<Reason> {
     vec![
         Reason::UnknownAlgorithm,
         Reason::LayerDiscarded,
+        Reason::LayerMissing,
+        Reason::LayerBelowMissing,
         Reason::LayerNotPulled,
         Reason::NoLayer,
         Reason::UnknownSnapshotter { snapshotter: "stargz".into() },
@@ -229,9 +232,10 @@ pub(crate) fn finding(code: Code) -> Finding {
             let subject = Subject::Ingest { folder: "0123abcd".into() };
             (IngestStale { why: StaleIngest::NoRecord, size_bytes: 3000 }.into(), subject)
         }
-        Code::SnapshotFolderMissing | Code::SnapshotUsageDiffers | Code::SnapshotDiffers => {
-            (snapshot_kind(code), snapshot(3))
-        }
+        Code::SnapshotFolderMissing
+        | Code::SnapshotUsageDiffers
+        | Code::SnapshotDiffers
+        | Code::SnapshotParentsBare => (snapshot_kind(code), snapshot(3)),
         other => cross::kind(other).unwrap_or_else(|| metadata_kind(other)),
     };
     let namespaces = BTreeSet::from(["default".to_owned()]);
@@ -278,6 +282,7 @@ fn snapshot_kind(code: Code) -> FindingKind {
             actual: Usage { inodes: 10, size_bytes: 8192 },
         }
         .into(),
+        Code::SnapshotParentsBare => Box::new(SnapshotParentsBare(tree_damage())).into(),
         _ => FindingKind::SnapshotDiffers(Box::new(tree_damage())),
     }
 }

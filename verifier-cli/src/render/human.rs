@@ -128,7 +128,11 @@ fn write_class(out: &mut dyn Write, class: &Class<'_>, style: Style) -> io::Resu
 }
 
 fn write_paths(out: &mut dyn Write, finding: &Finding) -> io::Result<()> {
-    let FindingKind::SnapshotDiffers(damage) = &finding.kind else { return Ok(()) };
+    let damage = match &finding.kind {
+        FindingKind::SnapshotDiffers(damage) => damage,
+        FindingKind::SnapshotParentsBare(bare) => &bare.0,
+        _ => return Ok(()),
+    };
     let (paths, beyond) = words::differences(damage, PATHS_SHOWN);
     for path in paths {
         writeln!(out, "        {path}")?;

@@ -31,6 +31,11 @@ pub enum Reason {
     UnknownAlgorithm,
     /// The layer is not here although its snapshot is: discarded after unpacking, or never needed.
     LayerDiscarded,
+    /// The layer's file is gone although it is recorded (a finding of its own).
+    LayerMissing,
+    /// The tree holds all layers of its stack, and the file of one below its own is gone although it is recorded: nothing of the
+    /// tree was compared.
+    LayerBelowMissing,
     /// The layer is not here and nor is its snapshot: a pull that fetched only a part of the image.
     LayerNotPulled,
     /// No layer made this snapshot: it was committed by hand, or is a build's cache.
@@ -92,7 +97,11 @@ impl Reason {
     pub fn is_failure(&self) -> bool {
         matches!(
             self,
-            Reason::Interrupted | Reason::PermissionDenied | Reason::KeptChanging | Reason::System { .. }
+            Reason::Interrupted
+                | Reason::PermissionDenied
+                | Reason::KeptChanging
+                | Reason::LayerBelowMissing
+                | Reason::System { .. }
         )
     }
 }
@@ -102,6 +111,10 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Reason::UnknownAlgorithm => f.write_str("digests of that algorithm cannot be computed here"),
+            Reason::LayerMissing => f.write_str("the layer's file is missing although it is recorded"),
+            Reason::LayerBelowMissing => f.write_str(
+                "the file of a layer below is missing although it is recorded, and this tree holds all of them",
+            ),
             Reason::LayerDiscarded => f.write_str("the layer was discarded after unpacking, or never needed"),
             Reason::LayerNotPulled => {
                 f.write_str("neither the layer nor its snapshot is here: only a part was pulled")

@@ -83,8 +83,8 @@ pub use rows::{
     SnapshotSequenceBehind, SnapshotUnreferenced, SnapshotUsageMissing,
 };
 pub use snapshot::{
-    LeftOver, SnapshotFolderMissing, SnapshotFolderUnreferenced, SnapshotUnowned, SnapshotUsageDiffers,
-    TreeDamage,
+    LeftOver, SnapshotFolderMissing, SnapshotFolderUnreferenced, SnapshotParentsBare, SnapshotUnowned,
+    SnapshotUsageDiffers, TreeDamage,
 };
 pub(crate) use subject::lossy;
 pub use subject::{BlastRadius, Named, Subject};

@@ -207,6 +207,8 @@ impl Folder {
                 Ok(value) => found.push((name, value)),
                 // It went away, or the system lists what it does not show (trusted.* to other users).
                 Err(Errno::NODATA | Errno::PERM | Errno::NOTSUP) => {}
+                // The kernel shows a capability only if it is one. containerd makes empty ones, if a layer says so.
+                Err(Errno::INVAL) if name == b"security.capability" => found.push((name, Vec::new())),
                 Err(error) => return Err(error.into()),
             }
         }

@@ -8,6 +8,7 @@
 
 use std::io;
 
+use super::act::restore::RestoreOptions;
 use super::apply::Steps;
 use super::exclusive::{Exclusive, named};
 use super::mounted::Mounted;
@@ -153,7 +154,13 @@ impl<'a> Repair<'a> {
         let fail = of_run(self.store);
         let rebuilds = repaired.plan.rebuilds();
         let mut run = Run::begin(self.disk).map_err(&fail)?;
-        let steps = Steps { checked, sources: &self.sources, observer, interrupt };
+        let steps = Steps {
+            checked,
+            sources: &self.sources,
+            restoring: &RestoreOptions::default(),
+            observer,
+            interrupt,
+        };
         if rebuilds.actions.is_empty() {
             let mut rows = LockedRows::new(locked, checked, observer);
             repaired.outcomes = steps.apply(&mut run, &repaired.plan, &mut rows);
@@ -198,7 +205,13 @@ impl<'a> Repair<'a> {
         let mut rest = plan(self.store, self.setup, &mut self.sources, &again, Mode::Stopped)?;
         // What could not be made anew is not tried twice.
         rest.actions.retain(|action| !rebuilds.actions.iter().any(|done| done.kind == action.kind));
-        let steps = Steps { checked: &again, sources: &self.sources, observer, interrupt };
+        let steps = Steps {
+            checked: &again,
+            sources: &self.sources,
+            restoring: &RestoreOptions::default(),
+            observer,
+            interrupt,
+        };
         let mut rows = LockedRows::new(locked, &again, observer);
         repaired.outcomes.extend(steps.apply(run, &rest, &mut rows));
         repaired.plan.actions.append(&mut rest.actions);
@@ -215,7 +228,13 @@ impl<'a> Repair<'a> {
         (observer, interrupt): (&dyn Observer, &Interrupt),
     ) -> Result<(), RepairError> {
         let fail = of_run(self.store);
-        let steps = Steps { checked, sources: &self.sources, observer, interrupt };
+        let steps = Steps {
+            checked,
+            sources: &self.sources,
+            restoring: &RestoreOptions::default(),
+            observer,
+            interrupt,
+        };
         #[cfg(feature = "live")]
         if repaired
             .plan

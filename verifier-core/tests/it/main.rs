@@ -51,6 +51,7 @@ mod live_repair;
 mod live_undo;
 mod normal_life;
 mod once;
+mod parents;
 mod powercut;
 mod rebuild;
 mod rebuild_common;
