@@ -11,12 +11,8 @@ use std::process::{Command, Stdio};
 use crate::restore_common::{look, picture, restore_all, unlike};
 use verifier_core::finding::{Code, Depth, Finding, FindingKind, Reason, Subject};
 
-/// Unpacks a store with all its attributes; `None` if nobody here may.
-fn store(name: &str) -> Option<tempfile::TempDir> {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: needs root");
-        return None;
-    }
+/// Unpacks a store with all its attributes.
+fn store(name: &str) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     let packed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/golden").join(name);
     let mut tar = Command::new("tar")
@@ -30,7 +26,7 @@ fn store(name: &str) -> Option<tempfile::TempDir> {
         .unwrap();
     drop(input);
     assert!(tar.wait().unwrap().success());
-    Some(root)
+    root
 }
 
 fn tree(root: &Path, id: u64) -> PathBuf {
@@ -40,9 +36,10 @@ fn tree(root: &Path, id: u64) -> PathBuf {
 fn found(findings: &[Finding]) -> Vec<(Code, u64, Vec<String>)> {
     let of = |finding: &Finding| {
         let Subject::Snapshot { id, .. } = finding.subject else { return None };
-        let (FindingKind::SnapshotDiffers(damage) | FindingKind::SnapshotParentsBare(damage)) = &finding.kind
-        else {
-            return None;
+        let damage = match &finding.kind {
+            FindingKind::SnapshotDiffers(damage) => damage,
+            FindingKind::SnapshotParentsBare(bare) => &bare.0,
+            _ => return None,
         };
         let mut paths: Vec<String> =
             damage.differences.iter().map(|one| one.path.to_string_lossy().into_owned()).collect();
@@ -69,23 +66,24 @@ fn has_gap(root: &Path, id: u64) -> bool {
     let report = look(root, Depth::Full);
     report.coverage.unverified.iter().any(|one| {
         let is_it = matches!(one.subject, Subject::Snapshot { id: of, .. } if of == id);
-        is_it && matches!(&one.reason, Reason::NotComparable { what } if what.contains("inherited"))
+        is_it
+            && matches!(&one.reason, Reason::NotComparable { what } if what.to_string().contains("inherited"))
     })
 }
 
 #[test]
+#[ignore = "needs root: owners and attributes of others"]
 fn layers_unpacked_one_after_the_other_are_clean() {
-    let Some(root) = store("2.3.tar.zst") else { return };
+    let root = store("2.3.tar.zst");
     let report = look(root.path(), Depth::Full);
     assert_eq!(report.findings, []);
     assert!(report.is_complete() && !has_gap(root.path(), 8) && !has_gap(root.path(), 9));
 }
 
 #[test]
+#[ignore = "needs root: owners and attributes of others"]
 fn layers_unpacked_side_by_side_have_bare_parents_and_are_put_right() {
-    let (Some(sequential), Some(parallel)) = (store("2.3.tar.zst"), store("2.3-parallel.tar.zst")) else {
-        return;
-    };
+    let (sequential, parallel) = (store("2.3.tar.zst"), store("2.3-parallel.tar.zst"));
     let paths = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>();
     let report = look(parallel.path(), Depth::Full);
     let bare = [
@@ -105,8 +103,9 @@ fn layers_unpacked_side_by_side_have_bare_parents_and_are_put_right() {
 }
 
 #[test]
+#[ignore = "needs root: owners and attributes of others"]
 fn a_lower_tree_that_lost_an_attribute_is_found_and_nothing_above_it_is_touched() {
-    let Some(root) = store("2.3.tar.zst") else { return };
+    let root = store("2.3.tar.zst");
     let above = picture(&tree(root.path(), 9));
     let healthy = picture(&tree(root.path(), 8));
     remove_xattr(tree(root.path(), 8).join("srv"), "user.a");
@@ -120,8 +119,9 @@ fn a_lower_tree_that_lost_an_attribute_is_found_and_nothing_above_it_is_touched(
 
 /// The values count, not only the names.
 #[test]
+#[ignore = "needs root: owners and attributes of others"]
 fn an_inherited_attribute_of_another_value_is_found() {
-    let Some(root) = store("2.3.tar.zst") else { return };
+    let root = store("2.3.tar.zst");
     let flags = rustix::fs::XattrFlags::empty();
     rustix::fs::lsetxattr(tree(root.path(), 9).join("srv"), "user.a", b"other", flags).unwrap();
     let report = look(root.path(), Depth::Full);
@@ -129,8 +129,9 @@ fn an_inherited_attribute_of_another_value_is_found() {
 }
 
 #[test]
+#[ignore = "needs root: owners and attributes of others"]
 fn without_the_layer_below_nothing_is_told_by_its_tree() {
-    let Some(root) = store("2.3.tar.zst") else { return };
+    let root = store("2.3.tar.zst");
     std::fs::remove_file(lowest_layer(root.path())).unwrap();
     let lower = tree(root.path(), 7).join("srv");
     std::fs::set_permissions(&lower, std::fs::Permissions::from_mode(0o2755)).unwrap();

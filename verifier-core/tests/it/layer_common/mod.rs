@@ -151,7 +151,7 @@ pub(crate) fn compare_at(
 }
 
 /// What layers say of their folders, the topmost first.
-pub fn lowers(layers: &[Vec<u8>]) -> Vec<Arc<Folders>> {
+pub(crate) fn lowers(layers: &[Vec<u8>]) -> Vec<Arc<Folders>> {
     let read = |(at, blob): (usize, &Vec<u8>)| {
         let flavour = if at == 0 { Flavour::OverlayFirst } else { Flavour::OverlayUpper };
         let media_type = "application/vnd.oci.image.layer.v1.tar";
