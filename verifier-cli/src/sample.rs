@@ -86,6 +86,7 @@ pub(crate) fn reasons() -> Vec<Reason> {
         Reason::Interrupted,
         Reason::PermissionDenied,
         Reason::KeptChanging,
+        Reason::MemoryLimit { limit_bytes: 24 << 20 },
         Reason::System { errno: 5 },
     ]
 }

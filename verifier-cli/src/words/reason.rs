@@ -3,7 +3,7 @@
 use rustix::io::Errno;
 use verifier_core::finding::Reason;
 
-use crate::render::{count, errno, escape};
+use crate::render::{count, errno, escape, size};
 
 /// Why, in a few words.
 pub(crate) fn reason(reason: &Reason) -> String {
@@ -32,6 +32,9 @@ pub(crate) fn reason(reason: &Reason) -> String {
         Reason::Interrupted => "the run was stopped".into(),
         Reason::PermissionDenied => "permission denied".into(),
         Reason::KeptChanging => "it kept changing".into(),
+        Reason::MemoryLimit { limit_bytes } => {
+            format!("given up, and all that it names: it names more than fits into {}", size(*limit_bytes))
+        }
         Reason::System { errno: number } if *number == Errno::LOOP.raw_os_error() => {
             "a symbolic link leads to it, and none inside a root is followed (a bind mount is)".into()
         }

@@ -72,6 +72,11 @@ pub enum Reason {
     PermissionDenied,
     /// It changed while it was looked at, again and again.
     KeptChanging,
+    /// It names so much that the run gave it up: what it leads to is unknown.
+    MemoryLimit {
+        /// What all of its kind together may take.
+        limit_bytes: u64,
+    },
     /// The system did not answer.
     System {
         /// The error's number.
@@ -85,7 +90,11 @@ impl Reason {
     pub fn is_failure(&self) -> bool {
         matches!(
             self,
-            Reason::Interrupted | Reason::PermissionDenied | Reason::KeptChanging | Reason::System { .. }
+            Reason::Interrupted
+                | Reason::PermissionDenied
+                | Reason::KeptChanging
+                | Reason::MemoryLimit { .. }
+                | Reason::System { .. }
         )
     }
 }
