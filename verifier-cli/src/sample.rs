@@ -221,9 +221,9 @@ pub(crate) fn finding(code: Code) -> Finding {
         other => cross::kind(other).unwrap_or_else(|| metadata_kind(other)),
     };
     let namespaces = BTreeSet::from(["default".to_owned()]);
-    let images = BTreeSet::from([named("default", "registry.example/app:1")]);
-    let containers = BTreeSet::from([named("default", "web")]);
-    Finding { kind, subject, blast: BlastRadius { namespaces, images, containers } }
+    let images = [named("default", "registry.example/app:1")].into();
+    let containers = [named("default", "web")].into();
+    Finding { kind, subject, blast: BlastRadius { namespaces, images, containers, containers_left_out: 0 } }
 }
 
 fn blob_kind(code: Code) -> FindingKind {

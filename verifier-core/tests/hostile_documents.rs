@@ -34,7 +34,13 @@ fn report(root: &Path) -> Report {
 fn blob(store: &mut StoreBuilder, media_type: &str, bytes: &[u8]) -> Descriptor {
     let digest = sha256(bytes);
     store.add_blob(NAMESPACE, &digest, bytes, Labels::new());
-    Descriptor { media_type: media_type.into(), digest, size: bytes.len() as u64 }
+    Descriptor {
+        media_type: media_type.into(),
+        digest,
+        size: bytes.len(),
+        platform: None,
+        annotations: Vec::new(),
+    }
 }
 
 /// An image of one document.

@@ -90,3 +90,15 @@ fn copies_that_all_layers_below_made() {
 fn a_layer_with_half_a_million_entries() {
     takes_less_than(128, Scale::Entries, "a_layer_with_half_a_million_entries");
 }
+
+/// Each of 5,000 layers reaches the same 5,000 containers.
+#[test]
+fn damaged_layers_that_all_containers_stand_on() {
+    hostile_takes_less_than(64, Hostile::Tower, 5000, "damaged_layers_that_all_containers_stand_on");
+}
+
+/// Each of 5,000 layers reaches the containers above it.
+#[test]
+fn damaged_layers_with_a_container_on_each() {
+    hostile_takes_less_than(64, Hostile::Stairs, 5000, "damaged_layers_with_a_container_on_each");
+}

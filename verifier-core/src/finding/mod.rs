@@ -23,7 +23,7 @@ pub use evidence::{
 };
 pub use kind::FindingKind;
 pub(crate) use subject::lossy;
-pub use subject::{BlastRadius, Named, Subject};
+pub use subject::{BlastRadius, Named, Names, Subject};
 
 /// A finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

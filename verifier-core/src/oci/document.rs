@@ -388,7 +388,7 @@ mod tests {
         manifest.layers
     }
 
-    /// Each line is what Go 1.24 makes of it: what stands twice is read twice, into one place.
+    /// By decode.go: what stands twice is read twice, into one place.
     #[test]
     fn names_that_stand_twice_are_read_as_go_reads_them() {
         let (a, b) = (hex("aa"), hex("bb"));

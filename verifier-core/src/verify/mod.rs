@@ -22,7 +22,7 @@ use crate::plan::Plan;
 use crate::scan::Inventory;
 use crate::store::Store;
 
-pub(crate) use candidate::Examination;
+pub(crate) use candidate::{Confirmed, Examination};
 pub(crate) use rehash::{Rehash, rehash};
 
 /// Carries out `plan`.
