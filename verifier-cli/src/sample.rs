@@ -98,6 +98,7 @@ pub(crate) fn reasons() -> Vec<Reason> {
         Reason::Interrupted,
         Reason::PermissionDenied,
         Reason::KeptChanging,
+        Reason::MemoryLimit { limit_bytes: 24 << 20 },
         Reason::System { errno: 5 },
     ]
 }
@@ -239,13 +240,18 @@ pub(crate) fn finding(code: Code) -> Finding {
         other => cross::kind(other).unwrap_or_else(|| metadata_kind(other)),
     };
     let namespaces = BTreeSet::from(["default".to_owned()]);
-    let images = BTreeSet::from([named("default", "registry.example/app:1")]);
-    let containers = BTreeSet::from([named("default", "web")]);
+    let images = [named("default", "registry.example/app:1")].into();
+    let containers = [named("default", "web")].into();
     let snapshot = |snapshotter: &str, _: &str, id: u64| {
         Some(layout::snapshotter(snapshotter).join("snapshots").join(id.to_string()))
     };
     let path = layout::place(&subject, snapshot);
-    Finding { kind, subject, path, blast: BlastRadius { namespaces, images, containers } }
+    Finding {
+        kind,
+        subject,
+        path,
+        blast: BlastRadius { namespaces, images, containers, containers_left_out: 0 },
+    }
 }
 
 fn blob_kind(code: Code) -> FindingKind {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Subject;
 use crate::layer::Refusal;
-use crate::text::{count, errno, escape};
+use crate::text::{count, errno, escape, size};
 
 /// How far a check goes; each depth includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Default)]
@@ -84,6 +84,11 @@ pub enum Reason {
     PermissionDenied,
     /// It changed while it was looked at, again and again.
     KeptChanging,
+    /// It names so much that the run gave it up: what it leads to is unknown.
+    MemoryLimit {
+        /// What all of its kind together may take.
+        limit_bytes: u64,
+    },
     /// The system did not answer.
     System {
         /// The error's number.
@@ -101,6 +106,7 @@ impl Reason {
                 | Reason::PermissionDenied
                 | Reason::KeptChanging
                 | Reason::LayerBelowMissing
+                | Reason::MemoryLimit { .. }
                 | Reason::System { .. }
         )
     }
@@ -139,6 +145,11 @@ impl fmt::Display for Reason {
             }
             Reason::Interrupted => f.write_str("the run was stopped"),
             Reason::PermissionDenied => f.write_str("permission denied"),
+            Reason::MemoryLimit { limit_bytes } => write!(
+                f,
+                "given up, and all that it names: it names more than fits into {}",
+                size(*limit_bytes)
+            ),
             Reason::KeptChanging => f.write_str("it kept changing"),
             Reason::System { errno: number } if *number == Errno::LOOP.raw_os_error() => f.write_str(
                 "a symbolic link leads to it, and none inside a root is followed (a bind mount is)",

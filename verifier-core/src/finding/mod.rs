@@ -87,7 +87,7 @@ pub use snapshot::{
     SnapshotUsageDiffers, TreeDamage,
 };
 pub(crate) use subject::lossy;
-pub use subject::{BlastRadius, Named, Subject};
+pub use subject::{BlastRadius, Named, Names, Subject};
 
 /// A finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
