@@ -23,4 +23,4 @@ pub use life::{Moment, beat, last_shutdown, window, write_stamp};
 pub use pace::{Pace, PaceOptions};
 pub use run::{SweepError, SweepOptions, Swept, sweep};
 pub use runs::{Run, add_run, runs};
-pub use state_dir::{Lock, LockError, StateDir, write_atomically};
+pub use state_dir::{Lock, LockError, StateDir};
