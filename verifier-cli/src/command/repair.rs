@@ -16,7 +16,7 @@ use verifier_core::repair::mounted::Mounted;
 use verifier_core::repair::plan::{Action, RepairPlan, Verb};
 use verifier_core::repair::rebuild::Lost;
 use verifier_core::repair::source::{Available, Source};
-use verifier_core::repair::{LiveRows, Retention, Run, retain, wanted};
+use verifier_core::repair::{KeptRun, LiveRows, Retention, Run, retain, wanted};
 use verifier_core::report::Report;
 use verifier_core::scan::Mode;
 use verifier_core::sweep::{Doubt, backups};
@@ -28,7 +28,7 @@ use super::output::{Level, complain, print, remark};
 use crate::args::{Color, Format, RepairArgs};
 use crate::exit::Status;
 use crate::render::repair::{Done, Outcome, Repaired, write_human, write_json};
-use crate::render::{Progress, Style, escape, escape_path, journal};
+use crate::render::{Progress, Style, escape, escape_path, journal, size};
 
 /// Repairs what `args` say, and prints the plan and what came of it.
 pub(super) fn run(args: &RepairArgs, color: Color) -> Status {
@@ -168,6 +168,28 @@ impl Job<'_> {
         })
     }
 
+    /// Deletes what of former runs is not kept any longer, and says so. What cannot be deleted keeps nobody from repairing.
+    fn make_room(&self) -> Result<Vec<KeptRun>, Status> {
+        let retained = retain(self.disk, Retention::default()).map_err(failed)?;
+        for run in &retained.deleted {
+            let (id, bytes) = (escape(&run.id), size(run.size_bytes));
+            remark(Level::Info, format_args!("run {id} was deleted, for its age or its size: {bytes}"));
+        }
+        for (id, error) in &retained.failed {
+            complain(format_args!("run {} could not be deleted: {}", escape(id), escape(error.to_string())));
+        }
+        Ok(retained.deleted)
+    }
+
+    /// Begins a run, whose journal tells which others are gone.
+    fn begin(&self, deleted: &[KeptRun]) -> Result<Run<'_>, Status> {
+        let mut run = Run::begin(self.disk).map_err(failed)?;
+        if !deleted.is_empty() {
+            run.note_deleted(deleted).map_err(failed)?;
+        }
+        Ok(run)
+    }
+
     /// Does what the plan says, and checks again what was touched.
     fn carry_out(
         &self,
@@ -176,10 +198,10 @@ impl Job<'_> {
         locked: Option<&mut LockedStore<'_>>,
         sources: &mut [Source],
     ) -> Result<Done, Status> {
-        retain(self.disk, Retention::default()).map_err(failed)?;
+        let deleted = self.make_room()?;
         let Work { applied, lost, between } = match locked {
-            Some(locked) => self.stopped(plan, checked, locked, sources)?,
-            None => self.live(plan, checked, sources)?.into(),
+            Some(locked) => self.stopped(plan, checked, locked, sources, &deleted)?,
+            None => self.live(plan, checked, sources, &deleted)?.into(),
         };
         // A database that was made anew may show what could not be seen before.
         let subjects = plan.subjects();
@@ -196,9 +218,10 @@ impl Job<'_> {
         checked: &Checked,
         locked: &mut LockedStore<'_>,
         sources: &mut [Source],
+        deleted: &[KeptRun],
     ) -> Result<Work, Status> {
         let rebuilds = plan.rebuilds();
-        let mut run = Run::begin(self.disk).map_err(failed)?;
+        let mut run = self.begin(deleted)?;
         if rebuilds.actions.is_empty() {
             let mut rows = LockedRows::new(locked, checked);
             let outcomes = self.steps(&mut run, plan, checked, &mut rows, sources);
@@ -227,9 +250,15 @@ impl Job<'_> {
     }
 
     /// Beside a running containerd, through its API where rows are concerned.
-    fn live(&self, plan: &RepairPlan, checked: &Checked, sources: &[Source]) -> Result<Applied, Status> {
+    fn live(
+        &self,
+        plan: &RepairPlan,
+        checked: &Checked,
+        sources: &[Source],
+        deleted: &[KeptRun],
+    ) -> Result<Applied, Status> {
         let live = self.connect(plan)?;
-        let mut run = Run::begin(self.disk).map_err(failed)?;
+        let mut run = self.begin(deleted)?;
         let outcomes = match &live {
             Some(live) => {
                 let mut rows = LiveRows::new(live, checked, plan);
