@@ -43,7 +43,7 @@ mod tests {
         let before = std::panic::take_hook();
         let here = contain(|| panic!("a fault"));
         let elsewhere = contain(|| {
-            std::thread::scope(|scope| scope.spawn(|| panic!("a fault")));
+            std::thread::scope(|scope| drop(scope.spawn(|| panic!("a fault"))));
             Status::CLEAN
         });
         let none = contain(|| Status::DAMAGED);
