@@ -168,7 +168,9 @@ fn a_manifest_with_a_hundred_thousand_layers() {
         image(store, "many", MANIFEST, &format!(r#"{{"config":{config},"layers":[{layers}]}}"#));
         image(store, "few", MANIFEST, &format!(r#"{{"config":{config},"layers":[]}}"#));
     };
-    stays_small("hostile_documents::a_manifest_with_a_hundred_thousand_layers", build, |report| gave_up(report, 1));
+    stays_small("hostile_documents::a_manifest_with_a_hundred_thousand_layers", build, |report| {
+        gave_up(report, 1)
+    });
 }
 
 /// Each is within what one may take, and all together are not; a small image beside them is read all the same.

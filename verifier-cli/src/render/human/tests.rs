@@ -1,4 +1,3 @@
-
 use verifier_core::finding::{Code, LayerInvalid};
 use verifier_core::finding::{Reason, Unverified};
 use verifier_core::layer::LayerFault;
