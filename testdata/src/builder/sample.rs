@@ -205,7 +205,8 @@ fn add_tool(store: &mut StoreBuilder, base: &PackedLayer) -> io::Result<Image> {
         platform: Platform::LINUX_AMD64,
         unpack: &["overlayfs"],
     })?;
-    if let Some(snapshot) = store.snapshot_mut("k8s.io", "overlayfs", &tool.chain[1]) {
+    let top = tool.chain.get(1).and_then(|key| store.snapshot_mut("k8s.io", "overlayfs", key));
+    if let Some(snapshot) = top {
         snapshot.tree.insert(0, folder("tmp").mode(0o1777));
     }
     let managed = Labels::from([("io.cri-containerd.image".into(), "managed".into())]);

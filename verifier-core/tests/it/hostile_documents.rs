@@ -79,7 +79,7 @@ fn descriptors(seed: &str, media_type: &str, bytes: usize) -> String {
             break;
         }
         let comma = if text.is_empty() { "" } else { "," };
-        let digest = format!("{:0>32}{number:032x}", seed);
+        let digest = format!("{seed:0>32}{number:032x}");
         write!(text, r#"{comma}{{"mediaType":"{media_type}","digest":"sha256:{digest}"}}"#).unwrap();
     }
     text
@@ -169,7 +169,7 @@ fn a_manifest_with_a_hundred_thousand_layers() {
         image(store, "few", MANIFEST, &format!(r#"{{"config":{config},"layers":[]}}"#));
     };
     stays_small("hostile_documents::a_manifest_with_a_hundred_thousand_layers", build, |report| {
-        gave_up(report, 1)
+        gave_up(report, 1);
     });
 }
 
