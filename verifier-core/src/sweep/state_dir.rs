@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(state.read("x.damaged").unwrap().as_deref(), Some(b"two".as_slice()));
         std::fs::create_dir(state.folder().join("x")).unwrap();
         assert!(state.read("x").is_err() && state.write("x", b"three").is_err());
-        let left = std::fs::read_dir(state.folder()).unwrap().map(|entry| entry.unwrap().file_name());
-        assert!(left.filter(|name| name.to_string_lossy().ends_with(".new")).next().is_none());
+        let mut left = std::fs::read_dir(state.folder()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(!left.any(|name| name.to_string_lossy().ends_with(".new")));
     }
 }

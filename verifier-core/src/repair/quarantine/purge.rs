@@ -101,13 +101,16 @@ pub fn strays(root: &Folder) -> io::Result<Vec<Stray>> {
     Ok(strays)
 }
 
+/// Names in a folder.
+type Names = Vec<(OsString, FileKind)>;
+
 /// The folder of runs, and what is in it.
-fn listed(root: &Folder) -> io::Result<Option<(Folder, Vec<(OsString, FileKind)>)>> {
+fn listed(root: &Folder) -> io::Result<Option<(Folder, Names)>> {
     let folder = match root.folder(RUNS) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other?,
     };
-    let mut names = Vec::new();
+    let mut names = Names::new();
     folder.list(&mut |entry| {
         let kind = folder.stat(entry.name).map_or(entry.kind, |stat| stat.kind);
         names.push((entry.name.to_owned(), kind));
