@@ -84,7 +84,7 @@ pub(crate) enum Command {
         /// The finding's code, as reports show it; without one, all codes are listed.
         code: Option<String>,
     },
-    /// List the containerd roots of this machine, and whether a containerd holds them.
+    /// List the containerd roots of this machine, their sockets, and whether a containerd holds them.
     Roots(RootsArgs),
     /// Verify everything in turn, a part at each run, without being felt.
     #[command(long_about = "Verify everything in turn, a part at each run, without being felt.\n\n\

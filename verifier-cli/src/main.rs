@@ -2,13 +2,13 @@
 
 mod args;
 mod command;
+mod edge;
 mod exit;
 mod render;
-mod roots;
 #[cfg(test)]
 mod sample;
 mod words;
 
 fn main() -> std::process::ExitCode {
-    command::main().into()
+    edge::contain(command::main).into()
 }

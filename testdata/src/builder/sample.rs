@@ -205,8 +205,8 @@ fn add_tool(store: &mut StoreBuilder, base: &PackedLayer) -> io::Result<Image> {
         platform: Platform::LINUX_AMD64,
         unpack: &["overlayfs"],
     })?;
-    let key = tool.chain.get(1).map_or("", String::as_str);
-    if let Some(snapshot) = store.snapshot_mut("k8s.io", "overlayfs", key) {
+    let top = tool.chain.get(1).and_then(|key| store.snapshot_mut("k8s.io", "overlayfs", key));
+    if let Some(snapshot) = top {
         snapshot.tree.insert(0, folder("tmp").mode(0o1777));
     }
     let managed = Labels::from([("io.cri-containerd.image".into(), "managed".into())]);

@@ -1,10 +1,11 @@
 //! `roots`: the containerd roots of this machine.
 
+use verifier_core::host::{Machine, find};
+
 use super::output::{complain, print};
 use crate::args::{Format, RootsArgs};
 use crate::exit::Status;
 use crate::render::roots;
-use crate::roots::{Machine, find};
 
 /// Lists the roots; finding none is an answer too.
 pub(super) fn run(args: &RootsArgs) -> Status {

@@ -7,6 +7,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use verifier_core::event::{Event, Observer, Phase};
@@ -50,6 +51,11 @@ impl Progress {
         }
     }
 
+    /// Whether there is a line on the screen.
+    pub(crate) fn is_shown(&self) -> bool {
+        self.is_shown
+    }
+
     /// Does `work`, with the line on the screen meanwhile.
     pub(crate) fn during<T>(&self, work: impl FnOnce() -> T) -> T {
         if !self.is_shown {
@@ -58,16 +64,26 @@ impl Progress {
         std::thread::scope(|scope| {
             // Dropped when the work is done, also if it panics: then the line goes and the thread ends.
             let (done, is_done) = mpsc::channel::<()>();
-            scope.spawn(move || {
+            let show = move || {
                 while is_done.recv_timeout(REDRAW) == Err(RecvTimeoutError::Timeout) {
                     draw(&self.line());
                 }
                 draw("");
-            });
+            };
+            // Without a thread for it there is no line.
+            let _ = Builder::new().spawn_scoped(scope, show);
             let result = work();
             drop(done);
             result
         })
+    }
+
+    fn begin(&self, name: &'static str, bytes_total: u64) {
+        let bytes_before = self.bytes.load(Ordering::Relaxed);
+        let stage = Stage { name, bytes_total, bytes_before, began: Instant::now() };
+        if let Ok(mut current) = self.stage.lock() {
+            *current = stage;
+        }
     }
 
     fn line(&self) -> String {
@@ -80,19 +96,14 @@ impl Progress {
 impl Observer for Progress {
     fn event(&self, event: Event) {
         match event {
-            Event::Began { phase, bytes_total } => {
-                let bytes_before = self.bytes.load(Ordering::Relaxed);
-                let stage = Stage { name: name(phase), bytes_total, bytes_before, began: Instant::now() };
-                if let Ok(mut current) = self.stage.lock() {
-                    *current = stage;
-                }
-            }
+            Event::Began { phase, bytes_total } => self.begin(name(phase), bytes_total),
             Event::Read { bytes } => {
                 self.bytes.fetch_add(bytes, Ordering::Relaxed);
             }
             Event::Found(_) => {
                 self.found.fetch_add(1, Ordering::Relaxed);
             }
+            Event::ActionBegan { verb, .. } => self.begin(verb, 0),
             _ => {}
         }
     }
@@ -103,6 +114,7 @@ fn name(phase: Phase) -> &'static str {
         Phase::Scan => "scan",
         Phase::Verify => "verify",
         Phase::Confirm => "confirm",
+        Phase::Repair => "repair",
         _ => "work",
     }
 }

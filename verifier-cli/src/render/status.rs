@@ -5,10 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
-use verifier_core::finding::{Code, Severity};
 use verifier_core::sweep::{Backup, Ledger, Run};
 
-use super::metrics::{CoverageNumbers, write_file};
+use super::metrics::{CoverageNumbers, write_with};
 use super::{count, date, escape, npd, size, span};
 use crate::args::MonitorArgs;
 use crate::exit::Status;
@@ -89,7 +88,7 @@ impl Summary {
 
     /// Whether the last look at anything saw damage.
     pub(crate) fn is_damaged(&self) -> bool {
-        let last = self.runs.first().is_some_and(|run| run.findings.keys().any(|code| is_damage(code)));
+        let last = self.runs.first().is_some_and(Run::is_damaged);
         last || !self.damaged.is_empty()
     }
 
@@ -147,8 +146,7 @@ impl Summary {
     }
 
     pub(crate) fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
-        serde_json::to_writer_pretty(&mut *out, self)?;
-        writeln!(out)
+        super::write_json(out, self)
     }
 
     pub(crate) fn write_npd(&self, out: &mut dyn Write) -> io::Result<()> {
@@ -173,10 +171,6 @@ impl Summary {
             oldest_seconds: self.oldest_seconds.filter(|_| self.verified > 0),
         };
         let root = Path::new(&self.root);
-        write_file(args, root, |_, _| super::metrics::coverage_text(root, numbers))
+        write_with(args, root, |_, _| super::metrics::coverage_text(root, numbers))
     }
-}
-
-fn is_damage(code: &str) -> bool {
-    code.parse::<Code>().map_or(true, |code| code.severity() >= Severity::Error)
 }

@@ -21,6 +21,7 @@ pub(super) struct Differences {
     last: Option<Vec<u8>>,
     /// The first error that kept something from being compared.
     unread: Option<i32>,
+    write_bytes: u64,
     /// The paths that could not be, and why: the first ones in their order.
     unread_paths: BTreeMap<Vec<u8>, i32>,
 }
@@ -35,6 +36,7 @@ pub(super) struct Summary {
     pub(super) counts: BTreeMap<&'static str, u64>,
     pub(super) paths: u64,
     pub(super) unread: Option<i32>,
+    pub(super) write_bytes: u64,
     pub(super) unread_paths: Vec<(PathBuf, i32)>,
 }
 
@@ -48,6 +50,7 @@ impl Differences {
             paths: 0,
             last: None,
             unread: None,
+            write_bytes: 0,
             unread_paths: BTreeMap::new(),
         }
     }
@@ -78,6 +81,11 @@ impl Differences {
         }
     }
 
+    /// So many more bytes are to be written, at most, for what differs to be put right.
+    pub(super) fn costs(&mut self, bytes: u64) {
+        self.write_bytes = self.write_bytes.saturating_add(bytes);
+    }
+
     pub(super) fn finish(self) -> Summary {
         Summary {
             differences: self.kept.into_sorted_vec(),
@@ -85,6 +93,7 @@ impl Differences {
             counts: self.counts,
             paths: self.paths,
             unread: self.unread,
+            write_bytes: self.write_bytes,
             unread_paths: self
                 .unread_paths
                 .into_iter()

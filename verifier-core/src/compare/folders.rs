@@ -2,8 +2,8 @@
 
 use std::thread;
 
-use super::compare::MODEL_BYTES_MAX;
 use super::extract::LayerDigests;
+use super::layer::MODEL_BYTES_MAX;
 use super::pipe::{Purpose, Stop, TarStream};
 use super::request::{CompareOptions, LayerBlob};
 use crate::Interrupt;

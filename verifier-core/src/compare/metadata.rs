@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::report::NotCompared;
 use crate::finding::DifferenceKind;
+use crate::finding::NotCompared;
 use crate::io::{FileKind, Stat};
 use crate::layer::tree::{Attribute, Inherits, Inode, effective_acl, is_comparable, without_owner};
 

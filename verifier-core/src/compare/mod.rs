@@ -11,7 +11,6 @@
 //! each name in the tree. Nothing outside of the tree is ever opened, and nothing in it that is not a regular file or a folder.
 
 mod batch;
-mod compare;
 mod comparers;
 mod content;
 mod difference;
@@ -19,6 +18,7 @@ mod extract;
 mod files;
 mod folders;
 mod hashes;
+mod layer;
 mod lowers;
 mod metadata;
 mod pipe;
@@ -26,13 +26,14 @@ mod report;
 mod request;
 mod walk;
 
-pub use compare::compare_layer;
-pub(crate) use compare::{Modelled, compare_modelled};
+pub use crate::finding::{NotCompared, StoppedEarly};
 pub(crate) use difference::as_path;
 pub(crate) use extract::{ExtractError, LayerDigests, Piece, extract};
 pub use folders::read_folders;
 pub(crate) use folders::read_folders_hashed;
+pub use layer::compare_layer;
+pub(crate) use layer::{Modelled, compare_modelled};
 pub use lowers::LowerLayers;
 pub(crate) use lowers::{Inheritance, Lower};
-pub use report::{BareParents, LayerError, NotCompared, StoppedEarly, TreeReport};
+pub use report::{BareParents, LayerError, TreeReport};
 pub use request::{CompareOptions, LayerBlob, LayerComparison};

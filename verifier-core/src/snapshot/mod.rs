@@ -14,4 +14,5 @@ mod driver;
 mod usage;
 
 pub use driver::Driver;
+pub(crate) use driver::HOLDERS;
 pub use usage::{TreeUsage, usage};

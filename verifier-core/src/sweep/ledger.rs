@@ -8,14 +8,15 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::doubt::Doubt;
-use super::state_dir::{Lock, StateDir};
 use crate::finding::{Code, Severity};
+use crate::io::open_file;
+use crate::state::Doubt;
+use crate::state::{Lock, StateDir};
 
 /// A verification.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,10 +38,13 @@ impl Entry {
     /// Whether an error was found. A code that is not known (of another version) counts as one.
     #[must_use]
     pub fn is_damaged(&self) -> bool {
-        let is_error =
-            |code: &String| code.parse::<Code>().map_or(true, |code| code.severity() >= Severity::Error);
-        self.codes.iter().any(is_error)
+        self.codes.iter().any(|code| is_damage(code))
     }
+}
+
+/// Whether what is remembered of a finding is an error.
+pub(super) fn is_damage(code: &str) -> bool {
+    code.parse::<Code>().map_or(true, |code| code.severity() >= Severity::Error)
 }
 
 /// The last verification of each subject.
@@ -106,7 +110,7 @@ impl Ledger {
         let text: Vec<u8> = self.entries.values().flat_map(line).collect();
         state.write(NAME, &text)?;
         let path = state.folder().join(NAME);
-        self.file = Some(File::options().append(true).mode(0o600).open(path)?);
+        self.file = Some(open_file(&path, OFlags::WRONLY | OFlags::APPEND)?);
         self.lines = self.entries.len();
         Ok(())
     }

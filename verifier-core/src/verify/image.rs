@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::candidate::{Examination, Witness};
 use super::references::References;
 use crate::digest::{ChainId, Digest};
-use crate::finding::Reason;
-use crate::finding::{FindingKind, Role, Subject};
+use crate::finding::{ImageConfigMissing, ImageTargetMissing, ManifestUnparsable, Reason};
+use crate::finding::{Role, Subject};
 use crate::metadata::Namespace;
 use crate::oci::{Document, DocumentKind, Manifest, is_image_config};
 use crate::plan::Scope;
@@ -43,7 +43,7 @@ fn examine_records(
             if records.blobs.contains_key(target) {
                 examine_manifests(&unpacked, records, target, references, into);
             } else {
-                let kind = FindingKind::ImageTargetMissing { target: target.clone() };
+                let kind = ImageTargetMissing { target: target.clone() };
                 let subject = Subject::Image { namespace: namespace.clone(), name: name.clone() };
                 let witness = Witness::Records(vec![image.created, image.updated]);
                 into.find_with(witness, kind, subject, references.of_image(namespace, name));
@@ -52,7 +52,7 @@ fn examine_records(
     }
 }
 
-/// Documents with the right digest that are no documents. One with a wrong digest, or none at all, is the blob check's.
+/// Documents with the right digest that are no documents, or that name too much. One with a wrong digest, or none at all, is the blob check's.
 fn examine_documents(
     inventory: &Inventory,
     references: &References<'_>,
@@ -60,14 +60,20 @@ fn examine_documents(
     into: &mut Examination,
 ) {
     for (digest, fact) in &inventory.documents.facts {
-        let DocumentState::Unparsable(why) = &fact.state else { continue };
-        if scope.has_blob(digest) {
+        if !scope.has_blob(digest) {
+            continue;
+        }
+        if let DocumentState::GivenUp { limit_bytes } = &fact.state {
+            let subject = Subject::Blob { digest: digest.clone() };
+            into.leave_out(subject, Reason::MemoryLimit { limit_bytes: *limit_bytes });
+        }
+        if let DocumentState::Unparsable(why) = &fact.state {
             let role = match fact.kind {
                 DocumentKind::Index => Role::Index,
                 DocumentKind::Manifest => Role::Manifest,
                 DocumentKind::Config => Role::Config,
             };
-            let kind = FindingKind::ManifestUnparsable { role, why: why.clone() };
+            let kind = ManifestUnparsable { role, why: why.clone() };
             into.find(kind, Subject::Blob { digest: digest.clone() }, references.of_blob(digest));
         }
     }
@@ -116,7 +122,7 @@ fn examine_manifest(
     if !records.blobs.contains_key(config) {
         // Without any layer the manifest was merely looked at.
         if has_layers {
-            let kind = FindingKind::ImageConfigMissing { manifest: digest.clone(), config: config.clone() };
+            let kind = ImageConfigMissing { manifest: digest.clone(), config: config.clone() };
             let created = records.blobs.get(digest).and_then(|record| record.created);
             let subject = Subject::Blob { digest: config.clone() };
             into.find_with(Witness::Records(vec![created]), kind, subject, references.of_blob(digest));

@@ -24,7 +24,7 @@ use crate::scan::Inventory;
 use crate::store::Store;
 
 pub(crate) use below::{FolderCache, LayersBelow};
-pub(crate) use candidate::Examination;
+pub(crate) use candidate::{Confirmed, Examination};
 pub(crate) use rehash::{Rehash, rehash};
 
 /// Carries out `plan`.

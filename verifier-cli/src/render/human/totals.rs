@@ -1,11 +1,12 @@
 //! What was found and what was looked at, in numbers. All of them are counted here, from the report.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use verifier_core::finding::{Finding, Severity, Subject};
 use verifier_core::report::Report;
 
+use super::group::of_all;
 use crate::render::{count, count_of, escape_path, rate, size, span, thousands, wrap};
 use crate::words;
 
@@ -57,10 +58,19 @@ pub(crate) fn found(findings: &[Finding]) -> String {
     if counts.is_empty() {
         return "nothing wrong".into();
     }
-    let images: BTreeSet<_> = findings.iter().flat_map(|finding| &finding.blast.images).collect();
-    let containers: BTreeSet<_> = findings.iter().flat_map(|finding| &finding.blast.containers).collect();
-    let (images, containers) = (count_of(images.len(), "image"), count_of(containers.len(), "container"));
-    format!("{}; reached: {images}, {containers}", counts.join(", "))
+    let images = of_all(findings, |finding| &finding.blast.images).count();
+    let named = of_all(findings, |finding| &finding.blast.containers).count() as u64;
+    // Where not all are named, nobody knows which of two findings' others are the same.
+    let reached = findings
+        .iter()
+        .filter(|finding| finding.blast.containers_left_out > 0)
+        .map(|finding| finding.blast.containers.len() as u64 + finding.blast.containers_left_out)
+        .max();
+    let containers = match reached {
+        None => count(named, "container"),
+        Some(reached) => format!("at least {}", count(reached.max(named), "container")),
+    };
+    format!("{}; reached: {}, {containers}", counts.join(", "), count_of(images, "image"))
 }
 
 /// What stores are like: snapshots without a layer and so on, counted by reason.

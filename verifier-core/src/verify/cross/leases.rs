@@ -2,7 +2,7 @@
 //! collector passes over them, and takes the ended ones when it next runs.
 
 use super::Cross;
-use crate::finding::{BlastRadius, FindingKind};
+use crate::finding::{BlastRadius, FindingKind, LeaseExpired, LeaseResourceMissing};
 use crate::metadata::{LeaseRecord, Namespace};
 use crate::verify::candidate::{Examination, Witness};
 
@@ -15,8 +15,8 @@ impl Cross<'_> {
         for (namespace, records) in self.namespaces().filter(|(name, _)| self.scope.has_all_of(name)) {
             for (id, lease) in &records.leases {
                 let kind = match lease.ended(self.inventory.began) {
-                    Some(expired) => Some(FindingKind::LeaseExpired { expired: expired.to_owned() }),
-                    None => self.missing(lease, records),
+                    Some(expired) => Some(FindingKind::from(LeaseExpired { expired: expired.to_owned() })),
+                    None => self.missing(lease, records).map(FindingKind::from),
                 };
                 if let Some(kind) = kind {
                     let subject = self.meta_record(["v1", namespace, "leases", id]);
@@ -30,7 +30,7 @@ impl Cross<'_> {
 
     /// What a lease holds and is not there: digests, `snapshotter/key`, names of images, refs of ingests. A blob's file that waits for its
     /// record is there.
-    fn missing(&self, lease: &LeaseRecord, records: &Namespace) -> Option<FindingKind> {
+    fn missing(&self, lease: &LeaseRecord, records: &Namespace) -> Option<LeaseResourceMissing> {
         let files = &self.inventory.blobs.files;
         let content = lease
             .content
@@ -48,6 +48,6 @@ impl Cross<'_> {
             .chain(images.cloned())
             .chain(ingests.cloned())
             .collect();
-        (!missing.is_empty()).then_some(FindingKind::LeaseResourceMissing { missing })
+        (!missing.is_empty()).then_some(LeaseResourceMissing { missing })
     }
 }

@@ -10,6 +10,7 @@ use crate::compare::{
     CompareOptions, LayerBlob, LayerComparison, LayerDigests, LayerError, Modelled, compare_modelled,
 };
 use crate::content::BlobFile;
+use crate::event::{Event, Observer};
 use crate::io::{File, Folder};
 use crate::plan::{LayerSource, SnapshotTask};
 use crate::verify::LayersBelow;
@@ -23,7 +24,7 @@ pub(super) struct Source<'a> {
     root: &'a Folder,
     options: &'a RestoreOptions,
     pub(super) interrupt: &'a Interrupt,
-    pub(super) progress: &'a dyn Fn(u64),
+    observer: &'a dyn Observer,
 }
 
 impl<'a> Source<'a> {
@@ -31,7 +32,7 @@ impl<'a> Source<'a> {
         root: &'a Folder,
         task: &'a SnapshotTask,
         options: &'a RestoreOptions,
-        (interrupt, progress): (&'a Interrupt, &'a dyn Fn(u64)),
+        (interrupt, observer): (&'a Interrupt, &'a dyn Observer),
     ) -> Result<Source<'a>, RestoreError> {
         let mut files = Vec::with_capacity(task.layers.len());
         let sources = task.layers.base_first();
@@ -39,7 +40,7 @@ impl<'a> Source<'a> {
             let file = root.file(BlobFile::path(&source.digest));
             files.push(file.map_err(|source| LayerError::Read { layer, source })?);
         }
-        Ok(Source { task, sources, files, root, options, interrupt, progress })
+        Ok(Source { task, sources, files, root, options, interrupt, observer })
     }
 
     /// Compares `tree`. What comes back was told by whole and right layers.
@@ -61,13 +62,13 @@ impl<'a> Source<'a> {
             interrupt: self.interrupt,
         };
         let request = LayerComparison { layers: &layers, tree, flavour, lowers: &lowers, options };
-        let compared = compare_modelled(&request, self.interrupt, self.progress).map_err(|error| {
-            match (&error, self.damaged(&error)) {
+        let compared = compare_modelled(&request, self.interrupt, &|bytes| self.read(bytes)).map_err(
+            |error| match (&error, self.damaged(&error)) {
                 (LayerError::Interrupted, _) => RestoreError::Interrupted,
                 (_, Some(damaged)) => damaged,
                 _ => RestoreError::Layer(error),
-            }
-        })?;
+            },
+        )?;
         for (at, digests) in compared.digests.iter().enumerate() {
             self.prove(at, digests)?;
         }
@@ -75,6 +76,11 @@ impl<'a> Source<'a> {
             Some(why) => Err(why.into()),
             None => Ok(compared),
         }
+    }
+
+    /// So many more bytes of blobs were read.
+    pub(super) fn read(&self, bytes: u64) {
+        self.observer.event(Event::Read { bytes });
     }
 
     pub(super) fn layer(&self, at: usize) -> Option<LayerBlob<'_>> {
