@@ -126,6 +126,32 @@ codes! {
     LeaseResourceMissing = "lease-resource-missing", Info;
     /// F12: a lease that has ended and was not collected yet.
     LeaseExpired = "lease-expired", Info;
+    /// meta.db has snapshots of a snapshotter whose folder is gone, empty, or hidden by an empty mount.
+    SnapshotterMissing = "snapshotter-missing", Error;
+    /// meta.db has content, and there is no content store.
+    ContentMissing = "content-missing", Error;
+    /// A committed erofs snapshot whose image is gone, cut, or was never written out.
+    ErofsLayerInvalid = "erofs-layer-invalid", Error;
+    /// A name of containerd's own in the root that must be a folder and is none: containerd, or a part of it, does not start.
+    RootEntryForeign = "root-entry-foreign", Error;
+    /// The file with containerd's own UUID does not hold one: CRI's Status and `ctr version` fail until it is gone.
+    UuidInvalid = "uuid-invalid", Error;
+    /// The same file, without a byte: most generations of containerd write it anew, some fail on it for ever.
+    UuidEmpty = "uuid-empty", Warning;
+    /// A container of CRI whose folder is gone: CRI forgets it, and its record and snapshot stay for ever.
+    ContainerFolderMissing = "container-folder-missing", Error;
+    /// CRI's checkpoint of a container is gone or cannot be read: its state is unknown to the kubelet.
+    ContainerStatusInvalid = "container-status-invalid", Info;
+    /// What an interrupted write or removal of CRI's left behind.
+    CriLeftover = "cri-leftover", Info;
+    /// A mount point that an interrupted pull left in `tmpmounts`.
+    TmpmountLeftover = "tmpmount-leftover", Info;
+    /// An image that is here for other platforms only.
+    ImageNotRunnable = "image-not-runnable", Warning;
+    /// Leases that never end and alone keep something.
+    LeaseEndless = "lease-endless", Info;
+    /// What only the label `containerd.io/gc.root` keeps.
+    GcRootUnreached = "gc-root-unreached", Info;
     /// F16: a part of the store that cannot be read.
     PathUnreadable = "path-unreadable", Error;
 }

@@ -30,10 +30,31 @@ pub enum Reason {
     LayerNotPulled,
     /// No layer made this snapshot: it was committed by hand, or is a build's cache.
     NoLayer,
-    /// A snapshotter whose snapshots this library does not read.
+    /// A snapshotter whose snapshots this library does not read, or not in full.
     UnknownSnapshotter {
         /// Its name.
         snapshotter: String,
+        /// How many snapshots it has.
+        snapshots: u64,
+        /// How many of them are images': unpacked layers that nobody looked at.
+        of_images: u64,
+        /// Whether the caller takes that as it is.
+        accepted: bool,
+    },
+    /// Docker keeps images in a store of its own beside this root, and that is not read.
+    GraphDriver {
+        /// Where, as it was found.
+        folder: String,
+        /// The driver.
+        driver: String,
+        /// How many images it has.
+        images: u64,
+        /// How many unpacked layers.
+        layers: u64,
+        /// Whether this root has no image of its own: then the other one is Docker's.
+        instead: bool,
+        /// Whether the caller takes that as it is.
+        accepted: bool,
     },
     /// Some property of the tree cannot be compared on such a store.
     NotComparable {
@@ -83,10 +104,14 @@ impl Reason {
     /// Whether this makes a run incomplete; the others are how stores are.
     #[must_use]
     pub fn is_failure(&self) -> bool {
-        matches!(
-            self,
-            Reason::Interrupted | Reason::PermissionDenied | Reason::KeptChanging | Reason::System { .. }
-        )
+        match self {
+            Reason::Interrupted | Reason::PermissionDenied | Reason::KeptChanging | Reason::System { .. } => {
+                true
+            }
+            Reason::UnknownSnapshotter { of_images, accepted, .. } => *of_images > 0 && !accepted,
+            Reason::GraphDriver { instead, accepted, .. } => *instead && !accepted,
+            _ => false,
+        }
     }
 }
 

@@ -136,6 +136,101 @@ pub enum SandboxFault {
     NoRuntime,
 }
 
+/// Why an erofs layer cannot be the one that was committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "fault", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum ErofsFault {
+    /// There is no such file.
+    Missing,
+    /// Something else has its name.
+    NotRegular {
+        /// What it is.
+        found: FileKind,
+    },
+    /// It has not a single byte.
+    Empty,
+    /// No erofs begins with such a number; zeros are what a crash leaves of bytes that were never written out.
+    Magic {
+        /// The number that is there.
+        found: u32,
+    },
+    /// The superblock is not as it was written.
+    Checksum {
+        /// What it says of itself.
+        recorded: u32,
+        /// What it comes to.
+        actual: u32,
+    },
+    /// It is shorter than its superblock says.
+    Short {
+        /// Its length.
+        size_bytes: u64,
+        /// The least that it must have.
+        expected_bytes: u64,
+    },
+    /// It occupies less than when it was committed: parts of it were never written out.
+    Occupies {
+        /// What it occupies.
+        size_bytes: u64,
+        /// What was recorded.
+        recorded_bytes: u64,
+    },
+}
+
+/// Why the file with containerd's own UUID does not hold one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "fault", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum UuidFault {
+    /// Nothing but NUL bytes: it was never written out.
+    Zeros {
+        /// How many.
+        size_bytes: u64,
+    },
+    /// Other bytes, or not as many as a UUID has.
+    Text {
+        /// How many.
+        size_bytes: u64,
+    },
+    /// Something else has its name.
+    NotRegular {
+        /// What it is.
+        found: FileKind,
+    },
+}
+
+/// Why the checkpoint of a container's state cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "fault", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum StatusFault {
+    /// There is no such file.
+    Missing,
+    /// It has not a single byte.
+    Empty,
+    /// It is no JSON document of CRI's.
+    Json,
+    /// Something else has its name.
+    NotRegular {
+        /// What it is.
+        found: FileKind,
+    },
+}
+
+/// What is kept by nothing else.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    /// Blobs.
+    pub blobs: u64,
+    /// Their bytes.
+    pub blob_bytes: u64,
+    /// Snapshots.
+    pub snapshots: u64,
+    /// What those of them occupy that are committed; of the others it is not recorded.
+    pub snapshot_bytes: u64,
+}
+
 /// What a snapshot occupies.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Usage {

@@ -1,10 +1,12 @@
 //! What is wrong, with the evidence.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 use super::{
-    Code, IndexEntry, LastTransaction, LeftOver, Role, SandboxFault, SnapshotKind, StaleIngest, TreeDamage,
-    Unparsable, Unusable, Usage,
+    Code, ErofsFault, IndexEntry, Kept, LastTransaction, LeftOver, Role, SandboxFault, SnapshotKind,
+    StaleIngest, StatusFault, TreeDamage, Unparsable, Unusable, Usage, UuidFault,
 };
 use crate::bolt::Hides;
 use crate::digest::{ChainId, DiffId, Digest};
@@ -173,9 +175,70 @@ pub enum FindingKind {
     },
     LeaseResourceMissing {
         missing: Vec<String>,
+        /// Whether a repair of this tool made it.
+        ours: bool,
+        /// When it ends by itself.
+        ends: Option<String>,
     },
     LeaseExpired {
         expired: String,
+        /// Whether a repair of this tool made it.
+        ours: bool,
+    },
+    SnapshotterMissing {
+        /// How many snapshots meta.db has of it.
+        snapshots: u64,
+        /// Whether its folder is there, with nothing in it.
+        is_empty: bool,
+    },
+    ContentMissing {
+        /// How many blobs meta.db has.
+        blobs: u64,
+    },
+    ErofsLayerInvalid {
+        why: ErofsFault,
+        /// The stack of layers that it holds the top of.
+        chain_id: Option<ChainId>,
+    },
+    RootEntryForeign {
+        found: FileKind,
+    },
+    UuidInvalid {
+        why: UuidFault,
+    },
+    UuidEmpty,
+    ContainerFolderMissing {
+        /// The folder that is gone, below the root.
+        #[serde(serialize_with = "super::lossy")]
+        folder: PathBuf,
+        image: String,
+        snapshotter: String,
+        snapshot_key: String,
+    },
+    ContainerStatusInvalid {
+        why: StatusFault,
+    },
+    CriLeftover,
+    TmpmountLeftover,
+    ImageNotRunnable {
+        /// The platform of this machine.
+        machine: String,
+        /// Those for which the image is here.
+        platforms: Vec<String>,
+    },
+    LeaseEndless {
+        /// How many.
+        leases: u64,
+        /// The oldest of them.
+        oldest: String,
+        /// When that was made.
+        since: String,
+        kept: Kept,
+    },
+    GcRootUnreached {
+        /// When the oldest was made.
+        since: String,
+        kept: Kept,
     },
     PathUnreadable {
         errno: i32,
@@ -228,6 +291,19 @@ impl FindingKind {
             FindingKind::SandboxInvalid { .. } => Code::SandboxInvalid,
             FindingKind::LeaseResourceMissing { .. } => Code::LeaseResourceMissing,
             FindingKind::LeaseExpired { .. } => Code::LeaseExpired,
+            FindingKind::SnapshotterMissing { .. } => Code::SnapshotterMissing,
+            FindingKind::ContentMissing { .. } => Code::ContentMissing,
+            FindingKind::ErofsLayerInvalid { .. } => Code::ErofsLayerInvalid,
+            FindingKind::RootEntryForeign { .. } => Code::RootEntryForeign,
+            FindingKind::UuidInvalid { .. } => Code::UuidInvalid,
+            FindingKind::ContainerFolderMissing { .. } => Code::ContainerFolderMissing,
+            FindingKind::ContainerStatusInvalid { .. } => Code::ContainerStatusInvalid,
+            FindingKind::ImageNotRunnable { .. } => Code::ImageNotRunnable,
+            FindingKind::LeaseEndless { .. } => Code::LeaseEndless,
+            FindingKind::GcRootUnreached { .. } => Code::GcRootUnreached,
+            FindingKind::UuidEmpty => Code::UuidEmpty,
+            FindingKind::CriLeftover => Code::CriLeftover,
+            FindingKind::TmpmountLeftover => Code::TmpmountLeftover,
             FindingKind::PathUnreadable { .. } => Code::PathUnreadable,
         }
     }

@@ -18,8 +18,8 @@ pub use code::{Code, Severity, UnknownCode};
 pub use coverage::{Coverage, Depth, Reason, Tally, Unverified};
 pub use difference::{Difference, DifferenceKind};
 pub use evidence::{
-    IndexEntry, LastTransaction, LeftOver, Role, SandboxFault, SnapshotKind, StaleIngest, TreeDamage,
-    Unparsable, Unusable, Usage,
+    ErofsFault, IndexEntry, Kept, LastTransaction, LeftOver, Role, SandboxFault, SnapshotKind, StaleIngest,
+    StatusFault, TreeDamage, Unparsable, Unusable, Usage, UuidFault,
 };
 pub use kind::FindingKind;
 pub(crate) use subject::lossy;

@@ -3,9 +3,11 @@
 //! Read-only and quick; where something cannot be asked, nothing is said. None of it is damage, and none changes an outcome.
 
 pub(crate) mod device;
+mod docker;
 mod mounted;
 
 pub use device::Device;
+pub use docker::GraphStore;
 
 use std::fs;
 use std::os::fd::AsFd;

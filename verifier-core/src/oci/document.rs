@@ -41,7 +41,11 @@ impl Document {
                 manifest.layers.shrink_to_fit();
                 manifest.layers.iter_mut().chain([&mut manifest.config]).for_each(share);
             }
-            Document::Config(config) => config.rootfs.diff_ids.shrink_to_fit(),
+            Document::Config(config) => {
+                config.rootfs.diff_ids.shrink_to_fit();
+                config.os = texts.get(&config.os);
+                config.architecture = texts.get(&config.architecture);
+            }
         }
     }
 }
@@ -64,6 +68,10 @@ pub struct Config {
     created: serde_json::Value,
     #[serde(default, deserialize_with = "or_default")]
     rootfs: RootFs,
+    #[serde(default = "no_text", deserialize_with = "shared_text")]
+    os: Text,
+    #[serde(default = "no_text", deserialize_with = "shared_text")]
+    architecture: Text,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -77,6 +85,18 @@ impl Config {
     #[must_use]
     pub fn created(&self) -> Option<Timestamp> {
         self.created.as_str().and_then(Timestamp::parse)
+    }
+
+    /// The operating system that the image is for; empty where it does not say.
+    #[must_use]
+    pub fn os(&self) -> &str {
+        &self.os
+    }
+
+    /// The architecture that the image is for, by Go's name; empty where it does not say.
+    #[must_use]
+    pub fn architecture(&self) -> &str {
+        &self.architecture
     }
 
     /// The DiffID of each layer, the base's first.

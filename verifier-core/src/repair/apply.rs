@@ -13,6 +13,7 @@ use crate::io::ReadAt;
 use crate::repair::act::correct;
 use crate::repair::act::evict;
 use crate::repair::act::evict::EvictError;
+use crate::repair::act::folder;
 use crate::repair::act::rebuild::{Found, RebuildError, Rebuilt, rebuild};
 use crate::repair::act::replace::{ReplaceError, replace};
 use crate::repair::act::restore::{RestoreError, RestoreOptions, restore};
@@ -291,6 +292,7 @@ fn carry_out(
             run.take_all(&[PathBuf::clone(path)])?;
             Ok(())
         }
+        ActionKind::MakeFolder { path } => Ok(folder::make(run, path)?),
         ActionKind::Replace { digest, source } => {
             let found = sources.iter().find(|one| one.name() == *source);
             let found = found.ok_or_else(|| ApplyError::NoSource(source.clone()))?;

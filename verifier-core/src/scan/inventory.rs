@@ -11,12 +11,15 @@ use rustix::io::Errno;
 use super::databases::{DatabaseFacts, DatabaseState, read_database};
 use super::documents::Documents;
 use super::mode::mode_of;
+use super::own_files::OwnFiles;
+use super::platforms::Platforms;
 use crate::Interrupt;
 use crate::content::{Blobs, IngestFolder, list_blobs, list_ingests};
 use crate::finding::Unusable;
 use crate::io::{FileKind, Folder, Time};
-use crate::metadata::{Metadata, MetadataVisitor, Schema, Snapshots, SnapshotterVisitor};
+use crate::metadata::{Kind, Metadata, MetadataVisitor, Schema, Snapshots, SnapshotterVisitor};
 use crate::scan::Mode;
+use crate::snapshot::{EROFS, ErofsLayer, erofs_folder};
 use crate::store::Store;
 use crate::texts::Texts;
 use crate::time::Timestamp;
@@ -49,6 +52,12 @@ pub struct Inventory {
     pub ingests: Vec<IngestFolder>,
     /// Indexes, manifests and configs.
     pub documents: Documents,
+    /// The erofs snapshotter's committed layers, by their number.
+    pub erofs: BTreeMap<u64, ErofsLayer>,
+    /// containerd's own files.
+    pub own_files: OwnFiles,
+    /// What runs on this machine.
+    pub platforms: Platforms,
     /// What could not be looked at.
     pub unreadable: Vec<(PathBuf, io::Error)>,
     /// Whether the scan was asked to stop before its end.
@@ -152,8 +161,46 @@ pub fn scan(store: &Store, interrupt: &Interrupt) -> Inventory {
         Some(metadata) => Documents::sharing(root, metadata, &texts, &|| interrupt.is_raised()),
         None => Documents::default(),
     };
-    let interrupted = interrupt.is_raised();
-    Inventory { mode, began, meta_db, snapshotters, blobs, ingests, documents, unreadable, interrupted }
+    let erofs = list_erofs(root, &snapshotters, interrupt, &mut unreadable);
+    let own_files = OwnFiles::look(root, &mut unreadable);
+    Inventory {
+        mode,
+        began,
+        meta_db,
+        snapshotters,
+        blobs,
+        ingests,
+        documents,
+        erofs,
+        own_files,
+        platforms: Platforms::here(),
+        unreadable,
+        interrupted: interrupt.is_raised(),
+    }
+}
+
+/// Looks at the beginning of each committed layer of the erofs snapshotter.
+fn list_erofs(
+    root: &Folder,
+    snapshotters: &BTreeMap<String, Snapshotter>,
+    interrupt: &Interrupt,
+    unreadable: &mut Vec<(PathBuf, io::Error)>,
+) -> BTreeMap<u64, ErofsLayer> {
+    let mut layers = BTreeMap::new();
+    let Some(erofs) = snapshotters.get(EROFS) else { return layers };
+    let rows = erofs.database.as_ref().and_then(DatabaseFacts::records);
+    let committed = rows.into_iter().flat_map(|rows| rows.by_key.values());
+    for row in committed.filter(|row| row.kind == Kind::Committed) {
+        if interrupt.is_raised() {
+            break;
+        }
+        let folder = erofs.path.join(erofs_folder(row.id));
+        match ErofsLayer::look(root, &folder) {
+            Ok(layer) => drop(layers.insert(row.id, layer)),
+            Err(error) => unreadable.push((folder.join("layer.erofs"), error)),
+        }
+    }
+    layers
 }
 
 /// A link is in the way.

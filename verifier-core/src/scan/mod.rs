@@ -4,6 +4,8 @@ mod databases;
 mod documents;
 mod inventory;
 mod mode;
+mod own_files;
+mod platforms;
 mod view;
 
 pub use databases::{DatabaseFacts, DatabaseState};
@@ -12,4 +14,7 @@ pub use documents::{DocumentFact, DocumentState, Documents, LayerOfChain};
 pub use inventory::{Holder, Inventory, Snapshotter, scan};
 pub(crate) use inventory::{META_DB, SNAPSHOTTER_PREFIX, snapshotter_path};
 pub use mode::Mode;
+pub(crate) use own_files::CRI_CONTAINERS;
+pub use own_files::{LeftPath, OwnFiles, UuidState};
+pub use platforms::Platforms;
 pub use view::{DatabaseView, KeyCounts, OtherState, PageCounts, Usability};

@@ -18,7 +18,7 @@ pub enum Verb {
     Clean,
     /// Puts right bytes in the place of wrong ones.
     Replace,
-    /// Puts an unpacked snapshot right from its layer's blob.
+    /// Puts an unpacked snapshot right from its layer's blob, or an empty folder where one must be.
     Restore,
     /// Takes out what has to be pulled again.
     Evict,
@@ -108,6 +108,11 @@ pub enum ActionKind {
         /// Where it is, below the root.
         path: PathBuf,
     },
+    /// Make an empty folder where containerd needs one.
+    MakeFolder {
+        /// Where, below the root.
+        path: PathBuf,
+    },
     /// Put a blob's right bytes in its place.
     Replace {
         /// Its digest.
@@ -161,7 +166,7 @@ impl ActionKind {
             | ActionKind::DropValue { .. } => Verb::Rebuild,
             ActionKind::ForgetSandbox { .. } | ActionKind::TakeOut { .. } => Verb::Clean,
             ActionKind::Replace { .. } => Verb::Replace,
-            ActionKind::Restore { .. } => Verb::Restore,
+            ActionKind::MakeFolder { .. } | ActionKind::Restore { .. } => Verb::Restore,
             ActionKind::EvictSnapshots { .. }
             | ActionKind::EvictBlob { .. }
             | ActionKind::ForgetImage { .. } => Verb::Evict,

@@ -163,11 +163,18 @@ impl Planner<'_> {
             | Code::SnapshotParentMissing
             | Code::SnapshotParentDiffers
             | Code::SnapshotChainWrong
-            | Code::SnapshotIdShared => self.evict_snapshot(finding, draft),
+            | Code::SnapshotIdShared
+            | Code::ErofsLayerInvalid => self.evict_snapshot(finding, draft),
             Code::BlobUnreferencedCorrupt
             | Code::BlobNameInvalid
             | Code::IngestStale
-            | Code::SnapshotFolderUnreferenced => self.waste(finding, draft),
+            | Code::SnapshotFolderUnreferenced
+            | Code::RootEntryForeign
+            | Code::UuidInvalid
+            | Code::UuidEmpty
+            | Code::CriLeftover
+            | Code::TmpmountLeftover => self.waste(finding, draft),
+            Code::ContainerFolderMissing => self.folder(finding, draft),
             code if rows::is_damage_of_a_database(code) => self.rebuild(finding, draft),
             Code::MetadataValueInvalid => self.value(finding, draft),
             Code::BlobRecordSizeWrong

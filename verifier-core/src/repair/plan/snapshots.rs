@@ -8,7 +8,7 @@ use crate::finding::{Finding, FindingKind, Named, Subject};
 use crate::metadata::{Kind, SnapshotRecord, Snapshots};
 use crate::plan::Lowers;
 use crate::scan::snapshotter_path;
-use crate::snapshot::Driver;
+use crate::snapshot::{Driver, EROFS, erofs_folder};
 
 impl Planner<'_> {
     /// A folder that is missing, or not what the layer makes.
@@ -194,6 +194,8 @@ impl Tower {
             }
             Err(_) => {}
         }
+        let image = row.filter(|_| snapshotter == EROFS).map(|row| erofs_folder(row.id));
+        let image = image.map(|folder| snapshotter_path(snapshotter).join(folder));
         let folder = Driver::of(snapshotter).zip(row).map(|(driver, row)| {
             let tree = driver.tree(row.kind, row.id);
             let folder = if driver == Driver::Overlayfs { tree.parent().map(Into::into) } else { None };
@@ -205,7 +207,7 @@ impl Tower {
             key,
             backend_key: backend_key.into(),
             id: row.map(|row| row.id),
-            folder,
+            folder: folder.or(image),
         });
     }
 }
