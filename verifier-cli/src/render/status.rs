@@ -5,7 +5,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
-use verifier_core::finding::{Code, Severity};
 use verifier_core::sweep::{Backup, Ledger, Run};
 
 use super::metrics::{CoverageNumbers, write_file};
@@ -89,7 +88,7 @@ impl Summary {
 
     /// Whether the last look at anything saw damage.
     pub(crate) fn is_damaged(&self) -> bool {
-        let last = self.runs.first().is_some_and(|run| run.findings.keys().any(|code| is_damage(code)));
+        let last = self.runs.first().is_some_and(Run::is_damaged);
         last || !self.damaged.is_empty()
     }
 
@@ -175,8 +174,4 @@ impl Summary {
         let root = Path::new(&self.root);
         write_file(args, root, |_, _| super::metrics::coverage_text(root, numbers))
     }
-}
-
-fn is_damage(code: &str) -> bool {
-    code.parse::<Code>().map_or(true, |code| code.severity() >= Severity::Error)
 }

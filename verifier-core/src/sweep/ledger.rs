@@ -37,10 +37,13 @@ impl Entry {
     /// Whether an error was found. A code that is not known (of another version) counts as one.
     #[must_use]
     pub fn is_damaged(&self) -> bool {
-        let is_error =
-            |code: &String| code.parse::<Code>().map_or(true, |code| code.severity() >= Severity::Error);
-        self.codes.iter().any(is_error)
+        self.codes.iter().any(|code| is_damage(code))
     }
+}
+
+/// Whether what is remembered of a finding is an error.
+pub(super) fn is_damage(code: &str) -> bool {
+    code.parse::<Code>().map_or(true, |code| code.severity() >= Severity::Error)
 }
 
 /// The last verification of each subject.

@@ -5,6 +5,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use super::ledger::is_damage;
 use super::run::Swept;
 use super::state_dir::{Lock, StateDir};
 use crate::time::Timestamp;
@@ -34,6 +35,12 @@ const NAME: &str = "runs";
 const KEPT: usize = 20;
 
 impl Run {
+    /// Whether it found an error. A code that is not known (of another version) counts as one.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        self.findings.keys().any(|code| is_damage(code))
+    }
+
     /// What is remembered of `swept`.
     #[must_use]
     pub fn of(swept: &Swept, finished: bool) -> Run {
