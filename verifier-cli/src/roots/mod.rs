@@ -6,12 +6,14 @@
 
 mod config;
 mod daemon;
+mod elsewhere;
 mod find;
 mod machine;
 mod process;
 mod state;
 
 pub(crate) use daemon::daemon;
+pub(crate) use elsewhere::{elsewhere, graph_stores};
 pub(crate) use find::{Choice, Root, Source, choose, find};
 pub(crate) use machine::Machine;
 pub(crate) use state::State;

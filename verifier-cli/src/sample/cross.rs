@@ -65,10 +65,13 @@ pub(super) fn kind(code: Code) -> Option<(FindingKind, Subject)> {
         }
         Code::LeaseResourceMissing => {
             let missing = vec![digest('a').to_string()];
-            (FindingKind::LeaseResourceMissing { missing }, record(&["leases", "keep"]))
+            (
+                FindingKind::LeaseResourceMissing { missing, ours: false, ends: None },
+                record(&["leases", "keep"]),
+            )
         }
         Code::LeaseExpired => (
-            FindingKind::LeaseExpired { expired: "2026-01-02T03:04:05Z".into() },
+            FindingKind::LeaseExpired { expired: "2026-01-02T03:04:05Z".into(), ours: false },
             record(&["leases", "keep"]),
         ),
         _ => return None,

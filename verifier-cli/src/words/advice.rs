@@ -40,7 +40,14 @@ fn repair_command(code: Code) -> Option<&'static str> {
         | Code::SnapshotIdShared
         | Code::SnapshotIndexWrong
         | Code::SnapshotSequenceBehind
-        | Code::SandboxInvalid => Some("containerd-fsck repair"),
+        | Code::SandboxInvalid
+        | Code::ErofsLayerInvalid
+        | Code::RootEntryForeign
+        | Code::UuidInvalid
+        | Code::UuidEmpty
+        | Code::ContainerFolderMissing
+        | Code::CriLeftover
+        | Code::TmpmountLeftover => Some("containerd-fsck repair"),
         _ => None,
     }
 }

@@ -82,16 +82,25 @@ fn other_fault(kind: &FindingKind) -> String {
             "lacks the metadata that CRI keeps of a pod".into()
         }
         FindingKind::SandboxInvalid { .. } => "lacks its runtime".into(),
-        FindingKind::LeaseResourceMissing { missing } => {
-            format!("holds what is not there: {}", names(missing))
+        FindingKind::LeaseResourceMissing { missing, ours, ends } => format!(
+            "{}holds what is not there: {}{}",
+            if *ours { "a repair of this tool made it; it " } else { "" },
+            names(missing),
+            ends.as_ref().map(|ends| format!("; it ends at {}", escape(ends))).unwrap_or_default()
+        ),
+        FindingKind::LeaseExpired { expired, ours: true } => {
+            format!("a repair of this tool made it; it ended at {}", escape(expired))
         }
-        FindingKind::LeaseExpired { expired } => format!("ended at {}", escape(expired)),
+        FindingKind::LeaseExpired { expired, .. } => format!("ended at {}", escape(expired)),
         other => format!("{} (no words for this yet)", other.code()),
     }
 }
 
 /// What to do now, for these kinds.
 pub(super) fn advice(kind: &FindingKind) -> Option<&'static str> {
+    if let Some(own) = super::own_files::advice(kind) {
+        return Some(own);
+    }
     Some(match kind {
         FindingKind::SnapshotRowMissing { .. } => {
             "Delete nothing below snapshots/: its folder may still be there. Put back a metadata.db of the same time \

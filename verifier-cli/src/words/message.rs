@@ -150,7 +150,9 @@ fn snapshot_fault(kind: &FindingKind) -> String {
             format!("occupies {}; when it was committed, it was {}", usage(*actual), usage(*recorded))
         }
         FindingKind::SnapshotDiffers(damage) => tree_damage(damage),
-        other => super::database::fault(other).unwrap_or_else(|| super::cross::fault(other)),
+        other => super::database::fault(other)
+            .or_else(|| super::own_files::fault(other))
+            .unwrap_or_else(|| super::cross::fault(other)),
     }
 }
 

@@ -8,6 +8,7 @@ mod difference;
 mod evidence;
 mod host;
 mod message;
+mod own_files;
 mod page;
 mod reason;
 mod repair;

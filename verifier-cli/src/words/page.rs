@@ -56,6 +56,19 @@ pages! {
     SandboxInvalid = "sandbox-invalid";
     LeaseResourceMissing = "lease-resource-missing";
     LeaseExpired = "lease-expired";
+    SnapshotterMissing = "snapshotter-missing";
+    ContentMissing = "content-missing";
+    ErofsLayerInvalid = "erofs-layer-invalid";
+    RootEntryForeign = "root-entry-foreign";
+    UuidInvalid = "uuid-invalid";
+    UuidEmpty = "uuid-empty";
+    ContainerFolderMissing = "container-folder-missing";
+    ContainerStatusInvalid = "container-status-invalid";
+    CriLeftover = "cri-leftover";
+    TmpmountLeftover = "tmpmount-leftover";
+    ImageNotRunnable = "image-not-runnable";
+    LeaseEndless = "lease-endless";
+    GcRootUnreached = "gc-root-unreached";
     PathUnreadable = "path-unreadable";
 }
 

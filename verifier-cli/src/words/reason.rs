@@ -3,7 +3,7 @@
 use rustix::io::Errno;
 use verifier_core::finding::Reason;
 
-use crate::render::{count, errno, escape};
+use crate::render::{count, errno, escape, thousands};
 
 /// Why, in a few words.
 pub(crate) fn reason(reason: &Reason) -> String {
@@ -12,9 +12,26 @@ pub(crate) fn reason(reason: &Reason) -> String {
         Reason::LayerDiscarded => "the layer was discarded after unpacking, or never needed".into(),
         Reason::LayerNotPulled => "neither the layer nor its snapshot is here: only a part was pulled".into(),
         Reason::NoLayer => "no layer made it: committed by hand, or a build's cache".into(),
-        Reason::UnknownSnapshotter { snapshotter } => {
-            format!("snapshots of {} cannot be read here", escape(snapshotter))
+        Reason::UnknownSnapshotter { snapshotter, snapshots, of_images, .. } => {
+            let how = if snapshotter == "erofs" {
+                "; that each layer is there and whole was checked, what is in it was not"
+            } else {
+                ""
+            };
+            format!(
+                "{} of {}, {} of them of images, cannot be read here{how}",
+                count(*snapshots, "snapshot"),
+                escape(snapshotter),
+                thousands(*of_images)
+            )
         }
+        Reason::GraphDriver { folder, driver, images, layers, .. } => format!(
+            "Docker's own store in {} ({}): {} in {}, not read",
+            escape(folder),
+            escape(driver),
+            count(*images, "image"),
+            count(*layers, "layer")
+        ),
         Reason::NotComparable { what } => format!("cannot be compared: {}", escape(what)),
         Reason::LayerDamaged => "the layer's own blob is damaged".into(),
         Reason::LowerMissing => "snapshots below it are missing".into(),

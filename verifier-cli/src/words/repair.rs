@@ -44,6 +44,7 @@ pub(crate) fn action(kind: &ActionKind) -> String {
         ActionKind::ForgetSandbox { namespace, sandbox } => {
             format!("take out the record of sandbox {} ({})", escape(sandbox), escape(namespace))
         }
+        ActionKind::MakeFolder { path } => format!("make the folder {}, empty", escape_path(path)),
         ActionKind::TakeOut { path } => format!("move {} out", escape_path(path)),
         ActionKind::Replace { digest, source } => {
             format!("put the right bytes of blob {digest} in its place, from {}", escape(source))
