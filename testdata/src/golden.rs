@@ -18,6 +18,13 @@ const CLEAN: [(&str, &[u8]); 3] = [
 /// The store of a containerd 2.1 that was killed while a client wrote content: one ingest with 3,000 bytes.
 pub const INTERRUPTED: &str = "2.1-interrupted";
 
+/// A store of containerd 2.3 with the snapshotter erofs: eight layers, four images, a container on snapshot 9.
+pub const EROFS: &str = "2.3-erofs";
+
+/// The same store, cut off from power right after the last pull: the image of each of the eight layers has its full length, and
+/// not one byte was written out. No container yet.
+pub const EROFS_CUT: &str = "2.3-erofs-cut";
+
 /// The healthy stores by the generation of containerd that made them, oldest first.
 pub fn names() -> [&'static str; 3] {
     CLEAN.map(|(name, _)| name)
@@ -26,7 +33,13 @@ pub fn names() -> [&'static str; 3] {
 /// The store of this name as it is packed: a tar with PAX headers, compressed with zstd.
 pub fn archive(name: &str) -> Option<&'static [u8]> {
     let interrupted = (INTERRUPTED, include_bytes!("../golden/2.1-interrupted.tar.zst").as_slice());
-    CLEAN.into_iter().chain([interrupted]).find(|(have, _)| *have == name).map(|(_, bytes)| bytes)
+    let erofs = (EROFS, include_bytes!("../golden/2.3-erofs.tar.zst").as_slice());
+    let erofs_cut = (EROFS_CUT, include_bytes!("../golden/2.3-erofs-cut.tar.zst").as_slice());
+    CLEAN
+        .into_iter()
+        .chain([interrupted, erofs, erofs_cut])
+        .find(|(have, _)| *have == name)
+        .map(|(_, bytes)| bytes)
 }
 
 /// Unpacks a store; `root` then is the containerd root. Made when it is missing, and meant to be empty.

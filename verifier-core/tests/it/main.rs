@@ -69,3 +69,4 @@ mod scale;
 mod soak;
 mod sweep;
 mod trouble;
+mod unread;

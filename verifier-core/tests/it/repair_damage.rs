@@ -52,14 +52,18 @@ fn each_damage_is_repaired_or_refused_and_undone() {
         Code::BlobNameInvalid,
         Code::BlobRecordSizeWrong,
         Code::BlobUnreferencedCorrupt,
+        Code::ContainerFolderMissing,
         Code::IngestStale,
         Code::MetadataValueInvalid,
+        Code::RootEntryForeign,
         Code::SandboxInvalid,
         Code::SnapshotDiffers,
         Code::SnapshotFolderMissing,
         Code::SnapshotIndexWrong,
         Code::SnapshotRowMissing,
         Code::SnapshotSequenceBehind,
+        Code::UuidEmpty,
+        Code::UuidInvalid,
     ] {
         assert_eq!(repaired.get(&code), Some(&true), "{code}");
     }
@@ -115,6 +119,8 @@ fn a_repair_that_is_cut_off_anywhere_is_finished_by_the_next() {
         "ids-behind",
         "sandbox-without-metadata",
         "image-time-short",
+        "uuid-of-zeros",
+        "all-of-cri-missing",
     ];
     for name in names {
         cut_off_everywhere(name, None);
