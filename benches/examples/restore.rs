@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use verifier_core::Interrupt;
+use verifier_core::event::Unobserved;
 use verifier_core::io::{Folder, Gate};
 use verifier_core::metadata::Kind;
 use verifier_core::plan::Lowers;
@@ -29,7 +30,7 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let mut failed = false;
     for task in &tasks {
         let begun = Instant::now();
-        let outcome = restore(&mut run, task, &RestoreOptions::default(), &interrupt, &|_| {});
+        let outcome = restore(&mut run, task, &RestoreOptions::default(), &interrupt, &Unobserved);
         failed |= outcome.is_err();
         println!("{} {:.3} s {outcome:?}", task.tree.display(), begun.elapsed().as_secs_f64());
     }

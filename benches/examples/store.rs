@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use testdata::bed::{self, Containerd, Registry};
+use testdata::bed::{Bed, Containerd, Registry};
 use testdata::builder::{Labels, StoreBuilder};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -33,7 +33,7 @@ fn blobs(root: &Path, count: u64, mib: usize) -> Result<(), Box<dyn std::error::
 }
 
 fn image(root: &Path, layout: &str) -> Result<(), Box<dyn std::error::Error>> {
-    let bed = bed::gate().ok_or("no test bed")?;
+    let bed = Bed::find()?;
     let newest = *bed.generations().last().ok_or("no containerd")?;
     let registry = Registry::start(&bed);
     registry.push(&bed.image(layout), "measured:1");

@@ -9,14 +9,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
-use testdata::bed::{self, Bed, Containerd, FsKind, Generation, LoopFs, Registry, succeed};
+use testdata::bed::{Bed, Containerd, FsKind, Generation, LoopFs, Registry, succeed};
 
 const LIMIT: Duration = Duration::from_secs(60);
 const HOST: &str = "registry.example";
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
-    let Some(bed) = bed::gate() else { std::process::exit(8) };
+    let bed = match Bed::find() {
+        Ok(bed) => bed,
+        Err(why) => {
+            eprintln!("needs root and ci/setup: {why}");
+            std::process::exit(8);
+        }
+    };
     let work = tempfile::tempdir().expect("temporary folder");
     let registry = Registry::start(&bed);
     let layout = layouts(work.path());

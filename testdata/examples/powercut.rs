@@ -69,7 +69,13 @@ fn main() -> ExitCode {
         eprintln!("{USAGE}");
         return ExitCode::from(16);
     };
-    let Some(bed) = bed::gate() else { return ExitCode::from(8) };
+    let bed = match Bed::find() {
+        Ok(bed) => bed,
+        Err(why) => {
+            eprintln!("needs root and ci/setup: {why}");
+            return ExitCode::from(8);
+        }
+    };
     if !bed.has(args.generation) {
         eprintln!("ci/setup found no containerd {}", args.generation);
         return ExitCode::from(8);

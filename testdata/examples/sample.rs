@@ -1,5 +1,5 @@
 //! Writes the sample store to a folder, damaged if a damage is named:
-//! `cargo run -p testdata --features full --example sample -- DIR [DAMAGE]`.
+//! `cargo run -p testdata --example sample -- DIR [DAMAGE]`.
 
 use std::io::{Error, ErrorKind, Result};
 use std::path::PathBuf;

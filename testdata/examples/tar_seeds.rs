@@ -1,4 +1,4 @@
-//! Writes the seeds of the fuzz target `tar`: `cargo run -p testdata --features full --example tar_seeds -- FOLDER`.
+//! Writes the seeds of the fuzz target `tar`: `cargo run -p testdata --example tar_seeds -- FOLDER`.
 //! Each is a layer of the catalogue of rules, or one that containerd refuses, behind a byte that chooses how it is applied.
 
 use std::path::PathBuf;

@@ -84,7 +84,7 @@ pub(crate) enum Command {
         /// The finding's code, as reports show it; without one, all codes are listed.
         code: Option<String>,
     },
-    /// List the containerd roots of this machine, and whether a containerd holds them.
+    /// List the containerd roots of this machine, their sockets, and whether a containerd holds them.
     Roots(RootsArgs),
     /// Verify everything in turn, a part at each run, without being felt.
     #[command(long_about = "Verify everything in turn, a part at each run, without being felt.\n\n\
@@ -223,7 +223,7 @@ impl CheckArgs {
             .images(self.images.clone())
             .at_risk(self.at_risk.known(root))
             .accept_unread(self.accept_unread)
-            .elsewhere(crate::roots::elsewhere(&self.machine.sysroot, root))
+            .elsewhere(verifier_core::host::elsewhere(&self.machine.sysroot, root))
             .threads(self.threads.map_or(0, usize::from))
     }
 }

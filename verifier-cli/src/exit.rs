@@ -3,6 +3,7 @@
 use std::ops::BitOr;
 use std::process::ExitCode;
 
+use verifier_core::repair::{RepairError, RepairOutcome, Repaired};
 use verifier_core::report::Report;
 use verifier_core::{CheckError, OpenError};
 
@@ -13,8 +14,10 @@ pub(crate) struct Status(u8);
 impl Status {
     /// All that was asked for was done, and nothing is wrong.
     pub(crate) const CLEAN: Status = Status(0);
-    /// All that was wrong is put right.
+    /// All that was wrong is put right, and nothing is lost.
     pub(crate) const CORRECTED: Status = Status(1);
+    /// What was wrong is out of the way, but something must be pulled again, or is lost.
+    pub(crate) const HEALED: Status = Status(2);
     /// There is damage.
     pub(crate) const DAMAGED: Status = Status(4);
     /// Something could not be looked at, or the report could not be written.
@@ -47,6 +50,35 @@ impl Status {
         let damage = if report.is_damaged(strict) { Status::DAMAGED } else { Status::CLEAN };
         let gaps = if report.is_complete() { Status::CLEAN } else { Status::INCOMPLETE };
         damage | gaps
+    }
+
+    /// What a repair comes to: what is left and what could not be looked at combine, as with a check.
+    pub(crate) fn of_repaired(repaired: &Repaired, was_interrupted: bool) -> Status {
+        let is_complete = repaired.gaps().is_empty();
+        if was_interrupted && !is_complete {
+            return Status::CANCELLED;
+        }
+        let gaps = if is_complete && repaired.trouble.is_none() { Status::CLEAN } else { Status::INCOMPLETE };
+        gaps | match repaired.outcome() {
+            RepairOutcome::Clean => Status::CLEAN,
+            RepairOutcome::Corrected => Status::CORRECTED,
+            RepairOutcome::Healed => Status::HEALED,
+            _ => Status::DAMAGED | Status::healed(repaired),
+        }
+    }
+
+    /// Beside damage that is left: whether something that was done must be followed by a pull.
+    fn healed(repaired: &Repaired) -> Status {
+        let is_due = !repaired.pulls().is_empty() || !repaired.lost().is_empty();
+        if repaired.is_applied() && is_due { Status::HEALED } else { Status::CLEAN }
+    }
+
+    /// Why nothing was repaired.
+    pub(crate) fn of_repair_error(error: &RepairError) -> Status {
+        match error {
+            RepairError::Check(error) => Status::of_check_error(error),
+            _ => Status::INCOMPLETE,
+        }
     }
 
     /// Why a root could not be opened: a wrong name is the caller's mistake, a refusal of the system is not.

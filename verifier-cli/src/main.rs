@@ -4,7 +4,6 @@ mod args;
 mod command;
 mod exit;
 mod render;
-mod roots;
 #[cfg(test)]
 mod sample;
 mod words;

@@ -9,17 +9,26 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) use self::database::{damaged_database, database, unusable_database};
-use verifier_core::bolt::Hides;
+use verifier_core::bolt::{FaultKind, Hides, MetaFault};
 use verifier_core::digest::{ChainId, DiffId, Digest};
 use verifier_core::finding::LastTransaction;
 use verifier_core::finding::{
     BlastRadius, Code, Finding, FindingKind, Named, Role, StaleIngest, Subject, TreeDamage, Unparsable,
     Unusable, Usage,
 };
+use verifier_core::finding::{
+    BlobDigestMismatch, BlobMissing, BlobNameInvalid, BlobNotRegular, BlobRecordSizeWrong, BlobSizeMismatch,
+    BlobUnreadable, BlobUnreferenced, BlobUnreferencedCorrupt, BoltMetaInvalid, BoltPageInvalid,
+    ImageConfigMissing, ImageTargetMissing, IngestStale, JsonFault, JsonFaultKind, LayerDiffIdMismatch,
+    LayerInvalid, ManifestUnparsable, MetadataUnusable, MetadataValueInvalid, NotCompared, PathUnreadable,
+    SnapshotFolderMissing, SnapshotUsageDiffers, SnapshotterDatabaseUnusable, StoppedEarly, ValueError,
+};
 use verifier_core::finding::{Coverage, Depth, Reason, Tally, Unverified};
 use verifier_core::finding::{Difference, DifferenceKind};
 use verifier_core::host::Advice;
 use verifier_core::io::FileKind;
+use verifier_core::layer::LayerFault;
+use verifier_core::layout;
 use verifier_core::plan::{Distrust, Selection, Sign};
 use verifier_core::report::Report;
 use verifier_core::scan::Mode;
@@ -81,10 +90,10 @@ pub(crate) fn reasons() -> Vec<Reason> {
         unread("zfs", 0, false),
         graph_driver(true, false),
         graph_driver(false, false),
-        Reason::NotComparable { what: "owners".into() },
+        Reason::NotComparable { what: NotCompared::Owners.into() },
         Reason::LayerDamaged,
         Reason::LowerMissing,
-        Reason::StoppedEarly { why: "a surplus".into() },
+        Reason::StoppedEarly { why: StoppedEarly::TooManyNames },
         Reason::VerifiedBefore { subjects: 3 },
         Reason::LeftForLater { subjects: 4 },
         Reason::NotAtRisk { blobs: 7, snapshots: 5 },
@@ -111,6 +120,7 @@ pub(crate) fn advice() -> Vec<Advice> {
         Advice::DiskNearlyFull { free_bytes: 1 << 30, size_bytes: 100 << 30 },
         Advice::InodesNearlyUsedUp { free: 7, total: 65_536 },
         Advice::MountedReadOnly,
+        Advice::HolderUnknown { why: "/proc/locks cannot be read".into() },
         Advice::NotMounted {
             mount_point: "/var/lib/containerd".into(),
             source: "/dev/sdb1".into(),
@@ -165,6 +175,7 @@ pub(crate) fn tree_damage() -> TreeDamage {
             kind: DifferenceKind::Size { expected: 1_265_648, actual: 0 },
         }],
         left_out: 1,
+        write_bytes: 0,
     }
 }
 
@@ -209,24 +220,28 @@ pub(crate) fn finding(code: Code) -> Finding {
         | Code::BlobRecordSizeWrong => (blob_kind(code), blob()),
         Code::BlobNameInvalid => {
             let path = "io.containerd.content.v1.content/blobs/sha256/x.bad".into();
-            (FindingKind::BlobNameInvalid { found: FileKind::File }, Subject::Path { path })
+            (BlobNameInvalid { found: FileKind::File }.into(), Subject::Path { path })
         }
-        Code::ImageTargetMissing => (FindingKind::ImageTargetMissing { target: digest('b') }, image()),
+        Code::ImageTargetMissing => (ImageTargetMissing { target: digest('b') }.into(), image()),
         Code::ImageConfigMissing => {
-            (FindingKind::ImageConfigMissing { manifest: digest('a'), config: digest('b') }, image())
+            (ImageConfigMissing { manifest: digest('a'), config: digest('b') }.into(), image())
         }
         Code::ManifestUnparsable => {
-            let why = Unparsable::Json { error: "EOF".into() };
-            (FindingKind::ManifestUnparsable { role: Role::Manifest, why }, blob())
+            let why = Unparsable::Json {
+                error: JsonFault { kind: JsonFaultKind::Cut, line: 1, column: 0, text: "EOF".into() },
+            };
+            (ManifestUnparsable { role: Role::Manifest, why }.into(), blob())
         }
         Code::LayerDiffIdMismatch => {
             let (expected, actual) = (DiffId(digest('b')), DiffId(digest('d')));
-            (FindingKind::LayerDiffIdMismatch { expected, actual }, blob())
+            (LayerDiffIdMismatch { expected, actual }.into(), blob())
         }
-        Code::LayerInvalid => (FindingKind::LayerInvalid { error: "corrupt deflate stream".into() }, blob()),
+        Code::LayerInvalid => {
+            (LayerInvalid { error: LayerFault::Cut { format: "gzip", offset: 7 } }.into(), blob())
+        }
         Code::IngestStale => {
             let subject = Subject::Ingest { folder: "0123abcd".into() };
-            (FindingKind::IngestStale { why: StaleIngest::NoRecord, size_bytes: 3000 }, subject)
+            (IngestStale { why: StaleIngest::NoRecord, size_bytes: 3000 }.into(), subject)
         }
         Code::SnapshotFolderMissing | Code::SnapshotUsageDiffers | Code::SnapshotDiffers => {
             (snapshot_kind(code), snapshot(3))
@@ -238,41 +253,47 @@ pub(crate) fn finding(code: Code) -> Finding {
     let namespaces = BTreeSet::from(["default".to_owned()]);
     let images = BTreeSet::from([named("default", "registry.example/app:1")]);
     let containers = BTreeSet::from([named("default", "web")]);
-    Finding { kind, subject, blast: BlastRadius { namespaces, images, containers } }
+    let snapshot = |snapshotter: &str, _: &str, id: u64| {
+        Some(layout::snapshotter(snapshotter).join("snapshots").join(id.to_string()))
+    };
+    let path = layout::place(&subject, snapshot);
+    Finding { kind, subject, path, blast: BlastRadius { namespaces, images, containers } }
 }
 
 fn blob_kind(code: Code) -> FindingKind {
     let role = Some(Role::Layer);
     match code {
-        Code::BlobMissing => FindingKind::BlobMissing { role, size_bytes: Some(2048) },
-        Code::BlobDigestMismatch => FindingKind::BlobDigestMismatch {
+        Code::BlobMissing => BlobMissing { role, size_bytes: Some(2048) }.into(),
+        Code::BlobDigestMismatch => BlobDigestMismatch {
             role,
             actual: digest('b'),
             size_bytes: 2048,
             recorded_size_bytes: Some(2048),
-        },
+        }
+        .into(),
         Code::BlobSizeMismatch => {
-            FindingKind::BlobSizeMismatch { role, recorded_size_bytes: 2048, size_bytes: 1000 }
+            BlobSizeMismatch { role, recorded_size_bytes: 2048, size_bytes: 1000 }.into()
         }
-        Code::BlobUnreadable => FindingKind::BlobUnreadable { role, errno: 5 },
-        Code::BlobNotRegular => FindingKind::BlobNotRegular { role, found: FileKind::Fifo },
-        Code::BlobUnreferenced => FindingKind::BlobUnreferenced { size_bytes: 2048 },
+        Code::BlobUnreadable => BlobUnreadable { role, errno: 5 }.into(),
+        Code::BlobNotRegular => BlobNotRegular { role, found: FileKind::Fifo }.into(),
+        Code::BlobUnreferenced => BlobUnreferenced { size_bytes: 2048 }.into(),
         Code::BlobUnreferencedCorrupt => {
-            FindingKind::BlobUnreferencedCorrupt { actual: digest('b'), size_bytes: 2048 }
+            BlobUnreferencedCorrupt { actual: digest('b'), size_bytes: 2048 }.into()
         }
-        _ => FindingKind::BlobRecordSizeWrong { recorded_size_bytes: 1, size_bytes: 2048 },
+        _ => BlobRecordSizeWrong { recorded_size_bytes: 1, size_bytes: 2048 }.into(),
     }
 }
 
 fn snapshot_kind(code: Code) -> FindingKind {
     match code {
         Code::SnapshotFolderMissing => {
-            FindingKind::SnapshotFolderMissing { chain_id: Some(ChainId(digest('c'))), healable: true }
+            SnapshotFolderMissing { chain_id: Some(ChainId(digest('c'))), healable: true }.into()
         }
-        Code::SnapshotUsageDiffers => FindingKind::SnapshotUsageDiffers {
+        Code::SnapshotUsageDiffers => SnapshotUsageDiffers {
             recorded: Usage { inodes: 10, size_bytes: 40960 },
             actual: Usage { inodes: 10, size_bytes: 8192 },
-        },
+        }
+        .into(),
         _ => FindingKind::SnapshotDiffers(Box::new(tree_damage())),
     }
 }
@@ -281,36 +302,32 @@ fn metadata_kind(code: Code) -> (FindingKind, Subject) {
     match code {
         Code::MetadataValueInvalid => {
             let path = ["v1", "default", "images", "x"].map(str::to_owned).to_vec();
-            let error = "not a time".into();
-            (FindingKind::MetadataValueInvalid { error }, Subject::Record { database: meta_db(), path })
+            let error = ValueError::Time;
+            (MetadataValueInvalid { error }.into(), Subject::Record { database: meta_db(), path })
         }
-        Code::MetadataUnusable => (
-            FindingKind::MetadataUnusable { why: Unusable::Empty, blobs: 4, snapshots: 1 },
-            meta_db_subject(),
-        ),
+        Code::MetadataUnusable => {
+            (MetadataUnusable { why: Unusable::Empty, blobs: 4, snapshots: 1 }.into(), meta_db_subject())
+        }
         Code::SnapshotterDatabaseUnusable => {
             let why = Unusable::NotRegular { found: FileKind::Folder };
-            (FindingKind::SnapshotterDatabaseUnusable { why }, meta_db_subject())
+            (SnapshotterDatabaseUnusable { why }.into(), meta_db_subject())
         }
         Code::BoltMetaInvalid => {
             let last_transaction = LastTransaction::MetaTorn;
-            let error = "checksum".into();
-            (
-                FindingKind::BoltMetaInvalid { page: 0, error, used_txid: 7, last_transaction },
-                meta_db_subject(),
-            )
+            let error = MetaFault::Checksum { expected: 1, actual: 2 };
+            (BoltMetaInvalid { page: 0, error, used_txid: 7, last_transaction }.into(), meta_db_subject())
         }
         Code::BoltPageInvalid => {
             let bucket = ["v1", "default"].map(str::to_owned).to_vec();
             let (from, to) = (Some("images".into()), None);
             let hides = Hides::Elements { claimed: 14, read: 9 };
-            let error = "branch page with no element".into();
-            let kind = FindingKind::BoltPageInvalid { pgid: 9, bucket, from, to, hides, torn: true, error };
+            let error = FaultKind::Empty;
+            let kind = BoltPageInvalid { pgid: 9, bucket, from, to, hides, torn: true, error }.into();
             (kind, meta_db_subject())
         }
         Code::PathUnreadable => {
             let path = "io.containerd.content.v1.content/blobs".into();
-            (FindingKind::PathUnreadable { errno: 5 }, Subject::Path { path })
+            (PathUnreadable { errno: 5 }.into(), Subject::Path { path })
         }
         other => panic!("no sample finding of {other}: add one"),
     }

@@ -7,7 +7,9 @@ use crate::Interrupt;
 use crate::event::{Event, Observer, Phase};
 use crate::finding::{Code, Finding, Subject};
 use crate::finding::{Reason, Unverified};
-use crate::host::{Device, GraphStore};
+use crate::host::{self, Advice, Device, GraphStore};
+use crate::io::LockState;
+use crate::layout;
 use crate::plan::{CheckError, CheckOptions, Plan};
 use crate::report::{DatabaseReport, Report};
 use crate::scan::Mode;
@@ -57,6 +59,19 @@ pub fn look(
     observer: &dyn Observer,
     interrupt: &Interrupt,
 ) -> Result<Checked, CheckError> {
+    let mut checked = look_at_store(store, options, only, observer, interrupt)?;
+    checked.report.advice.extend(host::advise(store.root()));
+    Ok(checked)
+}
+
+/// As [`look`], at the store alone: its host is for the caller to ask, once for several looks.
+pub(crate) fn look_at_store(
+    store: &Store,
+    options: &CheckOptions,
+    only: Option<&BTreeSet<Subject>>,
+    observer: &dyn Observer,
+    interrupt: &Interrupt,
+) -> Result<Checked, CheckError> {
     let start = Instant::now();
     observer.event(Event::Began { phase: Phase::Scan, bytes_total: 0 });
     let inventory = scan(store, interrupt);
@@ -79,7 +94,11 @@ pub fn look(
     coverage.unverified.extend(beside(store, &inventory, &plan));
     coverage.unverified.sort_by(|a, b| a.subject.cmp(&b.subject));
     coverage.unverified.dedup();
-    let findings = sorted(candidates.into_iter().map(|candidate| candidate.finding).collect());
+    let mut findings = sorted(candidates.into_iter().map(|candidate| candidate.finding).collect());
+    for finding in &mut findings {
+        let snapshot = |snapshotter: &str, key: &str, id| inventory.snapshot_folder(snapshotter, key, id);
+        finding.path = layout::place(&finding.subject, snapshot);
+    }
     for finding in &findings {
         observer.event(Event::Found(Box::new(finding.clone())));
     }
@@ -87,7 +106,10 @@ pub fn look(
     let device = Device::of(store.root());
     let (at_risk, databases) = (plan.at_risk.clone(), DatabaseReport::all(&inventory));
     let elapsed = start.elapsed();
-    let advice = Vec::new();
+    let advice = match inventory.lock {
+        LockState::CannotTell { why } => vec![Advice::HolderUnknown { why: why.to_string() }],
+        LockState::Free | LockState::Held { .. } => Vec::new(),
+    };
     let report =
         Report { root, device, mode, depth, at_risk, findings, coverage, databases, advice, elapsed };
     Ok(Checked { report, inventory, plan })
@@ -179,4 +201,49 @@ fn unsettled_in(examination: &Examination) -> impl Iterator<Item = &Subject> {
 fn is_collecting(before: &Inventory, after: &Inventory) -> bool {
     let files = |inventory: &Inventory| inventory.blobs.files.keys().cloned().collect::<BTreeSet<_>>();
     before.meta_db.txid() != after.meta_db.txid() || files(before) != files(after)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use testdata::builder::{Kind, sample};
+
+    use super::*;
+    use crate::event::Unobserved;
+    use crate::finding::Depth;
+
+    #[test]
+    fn a_finding_tells_where_it_is_by_what_the_snapshot_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = sample().unwrap().store;
+        let mut own = store.snapshotters.remove("overlayfs").unwrap();
+        for namespace in store.namespaces.values_mut() {
+            let rows = namespace.snapshots.remove("overlayfs");
+            namespace.snapshots.extend(rows.map(|rows| ("btrfs".to_owned(), rows)));
+        }
+        // No folder but those below snapshots/ is written: what is active, or a view, is missing.
+        own.snapshots.values_mut().for_each(|snapshot| snapshot.usage = None);
+        let wanted = |kind| own.snapshots.values().find(|one| one.kind == kind).map(|one| one.id);
+        let (active, view) = (wanted(Kind::Active).unwrap(), wanted(Kind::View).unwrap());
+        store.snapshotters.insert("btrfs".into(), own.clone());
+        store.write(dir.path()).unwrap();
+
+        let opened = Store::open(dir.path()).unwrap();
+        let options = CheckOptions::default().depth(Depth::Quick).threads(1);
+        let report = check(&opened, &options, &Unobserved, &Interrupt::default()).unwrap();
+        let place = |wanted: u64| {
+            let is_it = |finding: &&Finding| matches!(&finding.subject, Subject::Snapshot { id, .. } if *id == wanted);
+            report.findings.iter().find(is_it).and_then(|finding| finding.path.clone())
+        };
+        let below = |path: String| Some(PathBuf::from("io.containerd.snapshotter.v1.btrfs").join(path));
+        assert_eq!(place(active), below(format!("active/{active}")));
+        assert_eq!(place(view), below(format!("view/{view}")));
+        for finding in &report.findings {
+            assert_eq!(
+                finding.path.is_none(),
+                matches!(finding.subject, Subject::Store | Subject::Image { .. })
+            );
+        }
+    }
 }

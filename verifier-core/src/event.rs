@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use crate::finding::Finding;
+use crate::finding::{Finding, Subject};
 
 /// A stage of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub enum Phase {
     Verify,
     /// Looking again, with a fresh view, at what was found on a store that containerd holds.
     Confirm,
+    /// Putting right what was found.
+    Repair,
 }
 
 /// Something that happened.
@@ -34,6 +36,24 @@ pub enum Event {
     },
     /// Something is wrong, and on a live store stood the second look. Sent at the end, in the report's order.
     Found(Box<Finding>),
+    /// A repair begins an action. One that has to wait for others ends after the next ones began.
+    ActionBegan {
+        /// Its place in the plan, from 0.
+        at: usize,
+        /// How many actions the plan has.
+        of: usize,
+        /// What is done: the action's stable name.
+        verb: &'static str,
+        /// What it is done to.
+        subject: Subject,
+    },
+    /// An action ended.
+    ActionEnded {
+        /// Its place in the plan, from 0.
+        at: usize,
+        /// Why it was not done; `None` when it was.
+        error: Option<String>,
+    },
 }
 
 /// Takes events, from several threads at once. It must be quick.

@@ -26,6 +26,7 @@ pub mod finding;
 pub mod host;
 pub mod io;
 pub mod layer;
+pub mod layout;
 #[cfg(feature = "live")]
 pub mod live;
 pub mod metadata;
@@ -36,11 +37,13 @@ pub mod report;
 pub mod scan;
 pub mod snapshot;
 pub mod sweep;
+pub mod text;
 pub mod time;
 pub mod verify;
 
 mod check;
 mod interrupt;
+mod state;
 mod store;
 mod texts;
 

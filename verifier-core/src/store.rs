@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::io::{Folder, Gate};
+use crate::layout;
 
 /// An open containerd root: read-only.
 #[derive(Debug)]
@@ -37,8 +38,6 @@ pub enum OpenError {
     },
 }
 
-const PREFIX: &[u8] = b"io.containerd.";
-
 impl Store {
     /// Opens the containerd root at `root`, read-only.
     ///
@@ -53,16 +52,13 @@ impl Store {
     /// # Errors
     /// [`OpenError`] says what the folder is instead.
     pub fn open_with(root: &Path, gate: Gate) -> Result<Store, OpenError> {
-        use std::os::unix::ffi::OsStrExt as _;
         let fail = |error| OpenError::from_io(root, error);
         let folder = Folder::open_root(root, gate).map_err(fail)?;
-        let mut found = false;
-        let mut look = |entry: crate::io::Entry<'_>| {
-            found |= entry.name.as_bytes().starts_with(PREFIX);
-            Ok(())
-        };
-        folder.list(&mut look).map_err(fail)?;
-        if found { Ok(Store { root: root.into(), folder }) } else { Err(OpenError::NotARoot(root.into())) }
+        if layout::is_root(&folder).map_err(fail)? {
+            Ok(Store { root: root.into(), folder })
+        } else {
+            Err(OpenError::NotARoot(root.into()))
+        }
     }
 
     /// The root as it was named.

@@ -3,7 +3,7 @@
 //! ```no_run
 //! use testdata::bed::{self, Containerd, FsKind, LoopFs, Registry};
 //!
-//! let Some(bed) = bed::gate() else { return };
+//! let bed = bed::gate();
 //! let registry = Registry::start(&bed);
 //! registry.push(&bed.image("small"), "small:a");
 //! for generation in bed.generations() {

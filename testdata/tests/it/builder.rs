@@ -23,8 +23,12 @@ fn a_sample_is_written_whole() {
 
 /// The oracle of all: containerd takes the store for its own, and finds nothing in it to collect.
 #[test]
+#[ignore = "needs root and ci/setup: real containerds"]
 fn a_real_containerd_serves_the_sample() {
-    let Some(bed) = bed::gate().filter(|bed| bed.has(Generation::V2_1)) else { return };
+    let bed = bed::gate();
+    if !bed.has(Generation::V2_1) {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let sample = sample().unwrap();
     sample.store.write(folder.path()).unwrap();

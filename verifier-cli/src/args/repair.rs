@@ -32,9 +32,10 @@ Actions, the least destructive first:
   restore   put the differing paths of an unpacked snapshot right from its layer's blob; no network
   evict     take out exactly what has to be pulled or unpacked again
 
-Exit status (fsck(8)'s; 4 and 8 combine to 12):
+Exit status (fsck(8)'s; 1 and 8, 2 and 4, 8 combine):
    0  nothing is wrong
-   1  all that was wrong is put right
+   1  all that was wrong is put right, and nothing is lost
+   2  what was wrong is out of the way, but something must be pulled again, or is lost
    4  without --yes: there is something to do; with it: something is left
    8  something could not be looked at or done
   16  the command line is wrong
@@ -54,9 +55,9 @@ pub(crate) struct RepairArgs {
     pub(crate) root: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
-    /// containerd's socket, for a root that it holds.
-    #[arg(long, value_name = "SOCKET", default_value = "/run/containerd/containerd.sock")]
-    pub(crate) address: PathBuf,
+    /// containerd's socket, for a root that it holds [default: found as the root is; see 'containerd-fsck roots'].
+    #[arg(long, value_name = "SOCKET")]
+    pub(crate) address: Option<PathBuf>,
     /// Do it; without this, only the plan is shown.
     #[arg(long, short)]
     pub(crate) yes: bool,
@@ -98,7 +99,7 @@ pub(crate) struct RepairArgs {
     /// No progress.
     #[arg(long, short)]
     pub(crate) quiet: bool,
-    /// No progress bar (there is none anyway when stderr is no terminal).
+    /// No progress: neither a bar on a terminal nor a line for each action.
     #[arg(long)]
     pub(crate) no_progress: bool,
 }
@@ -172,7 +173,7 @@ impl RepairArgs {
         CheckOptions::default()
             .at_risk(self.at_risk.known(root))
             .accept_unread(self.accept_unread)
-            .elsewhere(crate::roots::elsewhere(&self.machine.sysroot, root))
+            .elsewhere(verifier_core::host::elsewhere(&self.machine.sysroot, root))
             .threads(self.threads.map_or(0, usize::from))
     }
 }

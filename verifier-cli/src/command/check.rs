@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use verifier_core::Interrupt;
-use verifier_core::host::{Advice, Daemon, advise};
+use verifier_core::host::{Advice, Choice, Machine, advise, choose, find};
 use verifier_core::report::Report;
 use verifier_core::{CheckError, CheckOptions, OpenError, Store, check};
 
@@ -12,7 +12,6 @@ use super::output::{Level, complain, print, remark};
 use crate::args::{CheckArgs, Color, Format, MachineArgs};
 use crate::exit::Status;
 use crate::render::{Progress, Style, escape, human, journal, json, metrics, npd, roots};
-use crate::roots::{Choice, Machine, daemon};
 use crate::words;
 
 /// Checks what `args` say and prints the report.
@@ -25,10 +24,7 @@ fn try_run(args: &CheckArgs, color: Color) -> Result<Status, Status> {
     let root = args.root.clone().map_or_else(|| the_one_root(&args.machine), Ok)?;
     let interrupt = super::interrupt::on_signals();
     let progress = Progress::new(!args.quiet && !args.no_progress && !args.monitor.npd);
-    let mut report = check_root(&root, &args.options(&root), &progress, &interrupt)?;
-    if args.machine.sysroot == Path::new("/") && !args.monitor.npd {
-        report.advice = advise(&root, &daemon(&root));
-    }
+    let report = check_root(&root, &args.options(&root), &progress, &interrupt)?;
     let status = Status::of_report(&report, args.strict, interrupt.is_raised());
     let status = status | metrics::write_of(&args.monitor, &report, args.strict, None);
     if args.monitor.npd {
@@ -58,7 +54,7 @@ pub(super) fn check_root(
 /// Says why there is no store, and where it may be.
 pub(super) fn explain_open_error(root: &Path, error: &OpenError) -> Status {
     complain(escape(error.to_string()));
-    let advice = advise(root, &Daemon::default()).into_iter();
+    let advice = advise(root).into_iter();
     for advice in advice.filter(|advice| matches!(advice, Advice::NotMounted { .. })) {
         remark(Level::Warning, words::host(&advice));
     }
@@ -76,8 +72,8 @@ pub(super) fn explain_check_error(error: &CheckError) -> Status {
 
 /// The root to check when none is named.
 pub(super) fn the_one_root(args: &MachineArgs) -> Result<PathBuf, Status> {
-    let found = crate::roots::find(&Machine::at(&args.sysroot));
-    match crate::roots::choose(&found) {
+    let found = find(&Machine::at(&args.sysroot));
+    match choose(&found) {
         Choice::One(root) => Ok(root.path.clone()),
         Choice::None => {
             complain("no containerd root found on this machine; name one with --root DIR");

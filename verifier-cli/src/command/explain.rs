@@ -11,7 +11,7 @@ use crate::words;
 pub(super) fn run(code: Option<&str>) -> Status {
     let Some(code) = code else { return list() };
     match code.trim().parse::<Code>() {
-        Ok(code) => print(Status::CLEAN, |out| out.write_all(words::page(code).as_bytes())),
+        Ok(code) => print(Status::CLEAN, |out| out.write_all(code.page().as_bytes())),
         Err(_) => {
             let nearest = words::nearest(code);
             complain(format_args!(
@@ -27,8 +27,7 @@ fn list() -> Status {
     let width = Code::ALL.iter().map(|code| code.as_str().len()).max().unwrap_or(0);
     print(Status::CLEAN, |out| {
         for &code in Code::ALL {
-            let severity = words::severity(code.severity());
-            writeln!(out, "{:width$}  {severity:8}  {}", code.as_str(), words::title(code))?;
+            writeln!(out, "{code:width$}  {:8}  {}", code.severity(), code.title())?;
         }
         Ok(())
     })

@@ -14,5 +14,6 @@ mod runs;
 mod stamp;
 mod status;
 mod sweep;
+mod told;
 
 pub(crate) use output::{complain, main};

@@ -1,10 +1,11 @@
 //! `roots`: the containerd roots of this machine.
 
+use verifier_core::host::{Machine, find, graph_stores};
+
 use super::output::{Level, complain, print, remark};
 use crate::args::{Format, RootsArgs};
 use crate::exit::Status;
 use crate::render::{count, escape, escape_path, roots};
-use crate::roots::{Machine, find, graph_stores};
 
 /// Lists the roots; finding none is an answer too.
 pub(super) fn run(args: &RootsArgs) -> Status {
@@ -16,10 +17,9 @@ pub(super) fn run(args: &RootsArgs) -> Status {
     for store in graph_stores(&machine) {
         let (images, layers) = (count(store.images, "image"), count(store.layers, "layer"));
         let (folder, driver) = (escape_path(&store.folder), escape(&store.driver));
-        let text = format!(
-            "{folder}: Docker's own store ({driver}), {images} in {layers}: no containerd root, not read"
-        );
-        remark(Level::Warning, text);
+        let what =
+            format_args!("Docker's own store ({driver}), {images} in {layers}: no containerd root, not read");
+        remark(Level::Warning, format_args!("{folder}: {what}"));
     }
     print(Status::CLEAN, |out| match args.format {
         Format::Human => roots::write_human(out, &found),

@@ -5,17 +5,16 @@ use std::path::Path;
 
 use verifier_core::repair::disk::Disk;
 use verifier_core::repair::locked::{LockError, LockedStore};
-use verifier_core::repair::{KeptRun, runs};
+use verifier_core::repair::{Exclusive, KeptRun, runs};
 use verifier_core::repair::{purge, undo};
 
-use super::alone::Alone;
 use super::output::{complain, print};
 use crate::args::{Format, RepairArgs};
 use crate::exit::Status;
-use crate::render::{count, escape, escape_path, size};
+use crate::render::{count, escape, escape_path, size, write_json};
 
 pub(super) fn run(args: &RepairArgs, disk: Disk<'_>, root: &Path) -> Status {
-    let alone = |what| Alone::take(disk, root, args.at_risk.state.of(root), what);
+    let alone = |what| super::alone::take(disk, root, &args.at_risk.state.of(root), what);
     let done = match (&args.undo, &args.purge) {
         (Some(id), _) => undo_run(disk, id, || alone("repair --undo")),
         (_, Some(id)) => purge_runs(disk, id, || alone("repair --purge")),
@@ -35,10 +34,7 @@ fn list(args: &RepairArgs, disk: Disk<'_>) -> Status {
         Err(error) => return failed(error),
     };
     print(Status::CLEAN, |out| match args.format {
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut *out, &kept)?;
-            writeln!(out)
-        }
+        Format::Json => write_json(out, &kept),
         Format::Human => write_runs(out, &kept),
     })
 }
@@ -64,14 +60,14 @@ fn is_name(id: &str) -> bool {
 fn undo_run(
     disk: Disk<'_>,
     id: &str,
-    alone: impl FnOnce() -> Result<Alone, Status>,
+    alone: impl FnOnce() -> Result<Exclusive, Status>,
 ) -> Result<Status, Status> {
     if !is_name(id) || !matches!(runs(disk.root()), Ok(kept) if kept.iter().any(|run| run.id == id)) {
         complain(format_args!("no run '{}' is kept; --runs lists them", escape(id)));
         return Err(Status::USAGE);
     }
     let alone = alone()?;
-    let locked = match LockedStore::lock(disk, &alone.root) {
+    let locked = match LockedStore::lock(disk, alone.alone()) {
         Ok(locked) => Some(locked),
         Err(LockError::Held(_)) => None,
         Err(error) => return Err(failed(error)),
@@ -87,7 +83,7 @@ fn undo_run(
 fn purge_runs(
     disk: Disk<'_>,
     id: &str,
-    alone: impl FnOnce() -> Result<Alone, Status>,
+    alone: impl FnOnce() -> Result<Exclusive, Status>,
 ) -> Result<Status, Status> {
     let kept = runs(disk.root()).map_err(failed)?;
     let wanted: Vec<&KeptRun> = kept.iter().filter(|run| id == "all" || run.id == id).collect();

@@ -1,9 +1,8 @@
 //! `stamp`: the mark of a clean shutdown. `guard`: whether containerd may start.
 
 use verifier_core::finding::Depth;
-use verifier_core::plan::Stamp;
-use verifier_core::sweep::{Moment, beat, write_stamp};
-use verifier_core::{CheckOptions, Store, scan};
+use verifier_core::sweep::{Moment, beat, leave_stamp};
+use verifier_core::{CheckOptions, Store};
 
 use super::output::complain;
 use super::sweep::{failed, lock, place};
@@ -19,7 +18,7 @@ pub(super) fn run(args: &StampArgs) -> Status {
 fn write(args: &StampArgs) -> Result<(), Status> {
     let (root, state) = place(&args.place)?;
     state.make(&root).map_err(|error| failed(state.folder(), &error))?;
-    let _lock = lock(&state, "stamp")?;
+    let lock = lock(&state, "stamp")?;
     let now = Moment::now().map_err(|error| failed("/proc".as_ref(), &error))?;
     let beaten = beat(&state, &now);
     if args.begin {
@@ -29,19 +28,8 @@ fn write(args: &StampArgs) -> Result<(), Status> {
         complain(escape(error.to_string()));
         Status::of_open_error(&error)
     })?;
-    let before = stamp(&store, &now)?;
-    rustix::fs::syncfs(store.folder().fd()).map_err(|error| failed(&root, &error.into()))?;
-    // Whatever was committed meanwhile was not synced by us.
-    if (stamp(&store, &now)?.databases) != before.databases {
-        complain("a database was written meanwhile: no mark is left");
-        return Err(Status::INCOMPLETE);
-    }
-    write_stamp(&state, &before).map_err(|error| failed(state.folder(), &error))
-}
-
-fn stamp(store: &Store, now: &Moment) -> Result<Stamp, Status> {
-    Stamp::of(&scan(store, &Default::default()), &now.boot_id).ok_or_else(|| {
-        complain("containerd holds this root, or a database cannot be read: no mark is left");
+    leave_stamp(&store, &state, &lock, &now).map_err(|error| {
+        complain(escape(error.to_string()));
         Status::INCOMPLETE
     })
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use verifier_core::sweep::{Ledger, StateDir, backups, runs};
 use verifier_core::time::Timestamp;
-use verifier_core::{OpenError, Store};
+use verifier_core::{OpenError, Store, layout};
 
 use super::check::explain_open_error;
 use super::output::print;
@@ -64,7 +64,7 @@ fn there((root, state): (PathBuf, StateDir)) -> Result<(PathBuf, StateDir), Stat
 
 /// The runs of `repair` whose quarantine is still there.
 fn quarantined(root: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(root.join("containerd-fsck/runs")) else { return Vec::new() };
+    let Ok(entries) = std::fs::read_dir(root.join(layout::RUNS)) else { return Vec::new() };
     let mut names: Vec<String> =
         entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort();

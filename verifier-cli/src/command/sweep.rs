@@ -5,7 +5,6 @@ use std::path::Path;
 
 use verifier_core::Interrupt;
 use verifier_core::Store;
-use verifier_core::host::advise;
 use verifier_core::sweep::{BackupError, Lock, LockError, Pace, Run, StateDir, Swept, add_run, sweep};
 
 use super::output::{Level, complain, log, print};
@@ -14,7 +13,6 @@ use crate::exit::Status;
 use crate::render::{
     Progress, Style, count, escape, escape_path, human, journal, json, metrics, npd, size, span,
 };
-use crate::roots::daemon;
 
 /// Sweeps for as long as `args` say.
 pub(super) fn run(args: &SweepArgs, color: Color) -> Status {
@@ -31,12 +29,11 @@ fn try_run(args: &SweepArgs, color: Color) -> Result<Status, Status> {
     // As gentle to the processors as to the disk; the class of I/O is set by the unit, or by ionice.
     let _ = rustix::process::setpriority_process(None, 19);
     let interrupt = super::interrupt::on_signals();
-    let mut swept = sweep_root(&root, &state, &lock, args, &interrupt)?;
+    let swept = sweep_root(&root, &state, &lock, args, &interrupt)?;
     if let Err(error) = add_run(&state, &lock, Run::of(&swept, !interrupt.is_raised())) {
         complain(format_args!("the run could not be remembered: {error}"));
     }
     tell(&swept);
-    swept.report.advice = advise(&root, &daemon(&root));
     let status = Status::of_report(&swept.report, args.strict, interrupt.is_raised());
     let status = status | metrics::write_of(&args.monitor, &swept.report, args.strict, Some(&swept));
     if args.monitor.npd {

@@ -51,7 +51,7 @@ pub(crate) fn write(out: &mut dyn Write, report: &Report, strict: bool, style: S
         writeln!(out, "{}", style.paint(Paint::Error, text))?;
     }
     // Of a store that is sound, the host's ways are nobody's concern.
-    for advice in report.advice.iter().filter(|_| !report.findings.is_empty()) {
+    for advice in report.advice.iter().filter(|one| !report.findings.is_empty() || one.stands_alone()) {
         writeln!(out, "{}", wrap("Host: ", &words::host(advice)))?;
     }
     totals::write(out, report)?;
@@ -113,7 +113,7 @@ fn write_class(out: &mut dyn Write, class: &Class<'_>, style: Style) -> io::Resu
     let word = words::severity(severity).to_uppercase();
     writeln!(out, "  {} {}", style.paint(paint, word), style.paint(Paint::Strong, class.code))?;
     for finding in class.findings.iter().take(FINDINGS_SHOWN) {
-        writeln!(out, "    {}", words::heading(finding))?;
+        writeln!(out, "    {}", finding.heading())?;
         writeln!(out, "{}", wrap("      ", &words::fault(finding)))?;
         write_paths(out, finding)?;
     }

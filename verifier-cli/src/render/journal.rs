@@ -5,10 +5,11 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use verifier_core::finding::Severity;
+use verifier_core::repair::RepairOutcome;
 use verifier_core::report::Report;
 
-use super::repair::{Outcome, Repaired};
-use super::{count_of, escape, escape_path, size};
+use super::repair::Asked;
+use super::{count_of, escape_path, size};
 use crate::words;
 
 /// Whether stdout goes to the journal: `$JOURNAL_STREAM` names its device and inode (systemd.exec(5)).
@@ -45,7 +46,7 @@ pub(crate) fn write(out: &mut dyn Write, report: &Report, strict: bool) -> io::R
     for gap in report.coverage.unverified.iter().filter(|gap| gap.reason.is_failure()) {
         writeln!(out, "<4>not checked: {}: {}", words::subject(&gap.subject), words::reason(&gap.reason))?;
     }
-    for advice in report.advice.iter().filter(|_| !report.findings.is_empty()) {
+    for advice in report.advice.iter().filter(|one| !report.findings.is_empty() || one.stands_alone()) {
         writeln!(out, "<5>host: {}", words::host(advice))?;
     }
     let outcome = report.outcome(strict);
@@ -60,25 +61,48 @@ pub(crate) fn write(out: &mut dyn Write, report: &Report, strict: bool) -> io::R
 }
 
 /// Writes a line for what was at risk, for each action and what came of it, for all that is left, and for the outcome.
-pub(crate) fn write_repair(out: &mut dyn Write, repaired: &Repaired<'_>) -> io::Result<()> {
-    let root = escape_path(repaired.root);
-    if repaired.before.must_not_start() {
+pub(crate) fn write_repair(out: &mut dyn Write, asked: &Asked<'_>) -> io::Result<()> {
+    let repaired = asked.repaired;
+    let root = escape_path(&repaired.root);
+    if repaired.before().is_some_and(Report::must_not_start) {
         writeln!(out, "<2>{root}: starting containerd before this is repaired destroys what is still there")?;
     }
-    if let Some(selection) = &repaired.before.at_risk {
+    if let Some(selection) = repaired.before().and_then(|report| report.at_risk.as_ref()) {
         writeln!(out, "<6>{root}: At risk: {}", words::at_risk(selection))?;
     }
-    let outcomes = repaired.done.map(|done| &done.applied.outcomes);
-    for (at, action) in repaired.plan.actions.iter().enumerate() {
+    for (action, outcome) in repaired.actions() {
         let what = format!("{}: {}", action.kind.verb().as_str(), words::action(&action.kind));
-        match outcomes.and_then(|outcomes| outcomes.get(at)) {
+        match outcome {
             Some(Ok(())) => writeln!(out, "<5>{what}: done")?,
-            Some(Err(error)) => writeln!(out, "<3>{what}: not done: {}", escape(error.to_string()))?,
+            Some(Err(error)) => {
+                writeln!(out, "<3>{what}: not done: {}", words::failure(error, &repaired.room))?
+            }
             None => writeln!(out, "<4>{what}: to be done")?,
         }
     }
+    write_leftovers(out, asked)?;
+    let actions = count_of(repaired.plan.actions.len(), "action");
+    let (level, text) = match repaired.outcome() {
+        RepairOutcome::Clean => (6, "clean: there is nothing to do".into()),
+        RepairOutcome::Planned => (4, format!("{actions} to be done; --yes does it")),
+        RepairOutcome::Corrected => (5, format!("corrected: all that was wrong is put right; {actions}")),
+        RepairOutcome::Healed => (4, format!("healed, but {}; {actions}", words::healed(repaired))),
+        _ => (3, "damage is left".into()),
+    };
+    let but = if repaired.gaps().is_empty() { "" } else { "; not everything could be checked" };
+    writeln!(out, "<{}>{root}: {text}{but}", if but.is_empty() { level } else { level.min(4) })
+}
+
+fn write_leftovers(out: &mut dyn Write, asked: &Asked<'_>) -> io::Result<()> {
+    let repaired = asked.repaired;
+    for toll in repaired.tolls.iter().filter(|_| !repaired.is_applied()) {
+        writeln!(out, "<4>{}", words::toll(toll))?;
+    }
     for lost in repaired.lost() {
-        writeln!(out, "<4>lost: {}", words::lost(lost))?;
+        writeln!(out, "<4>lost: {}", words::lost(&lost))?;
+    }
+    for pull in repaired.pulls() {
+        writeln!(out, "<4>pull: {}", words::pull(&pull, asked.address))?;
     }
     for refusal in repaired.plan.refusals.iter().filter(|one| one.code.severity() > Severity::Info) {
         writeln!(out, "<{}>left alone: {}", level(refusal.code.severity()), words::refusal(refusal))?;
@@ -86,29 +110,13 @@ pub(crate) fn write_repair(out: &mut dyn Write, repaired: &Repaired<'_>) -> io::
     for finding in repaired.left() {
         writeln!(out, "<{}>still wrong: {}", level(finding.severity()), words::message(finding))?;
     }
-    let gaps = repaired.gaps();
-    for gap in &gaps {
+    if let Some(error) = &repaired.trouble {
+        writeln!(out, "<3>not done: {}", words::trouble(error))?;
+    }
+    for gap in repaired.gaps() {
         writeln!(out, "<4>not checked: {}: {}", words::subject(&gap.subject), words::reason(&gap.reason))?;
     }
-    let actions = count_of(repaired.plan.actions.len(), "action");
-    match repaired.outcome() {
-        Outcome::Clean if !gaps.is_empty() => {
-            writeln!(
-                out,
-                "<4>{root}: incomplete: nothing to do is known, but not everything could be checked"
-            )
-        }
-        Outcome::Clean => writeln!(out, "<6>{root}: clean: there is nothing to do"),
-        Outcome::Planned => writeln!(out, "<4>{root}: {actions} to be done; --yes does it"),
-        Outcome::Corrected if !gaps.is_empty() => {
-            let but = "but not everything could be checked";
-            writeln!(out, "<4>{root}: corrected: all that was found is put right, {but}; {actions}")
-        }
-        Outcome::Corrected => {
-            writeln!(out, "<5>{root}: corrected: all that was wrong is put right; {actions}")
-        }
-        Outcome::Left => writeln!(out, "<3>{root}: damage is left"),
-    }
+    Ok(())
 }
 
 #[cfg(test)]

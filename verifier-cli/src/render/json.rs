@@ -17,8 +17,6 @@ use verifier_core::plan::Selection;
 use verifier_core::report::{DatabaseReport, Outcome, Report};
 use verifier_core::scan::Mode;
 
-use crate::words;
-
 /// The version of the document's shape.
 const SCHEMA: u32 = 1;
 
@@ -68,10 +66,10 @@ impl<'a> From<&'a Finding> for Item<'a> {
             namespaces: &finding.blast.namespaces,
             images: &finding.blast.images,
             containers: &finding.blast.containers,
-            path: words::place(&finding.subject).map(|path| path.to_string_lossy().into_owned()),
-            expected: words::expected(finding),
-            actual: words::actual(finding),
-            message: words::message(finding),
+            path: finding.path.as_ref().map(|path| path.to_string_lossy().into_owned()),
+            expected: finding.kind.expected(&finding.subject),
+            actual: finding.kind.actual(),
+            message: finding.to_string(),
             evidence: &finding.kind,
         }
     }
@@ -94,8 +92,7 @@ pub(crate) fn write(out: &mut dyn Write, report: &Report, strict: bool) -> io::R
         advice: &report.advice,
         elapsed_seconds: report.elapsed.as_secs_f64(),
     };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
-    writeln!(out)
+    super::write_json(out, &document)
 }
 
 fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
@@ -212,7 +209,7 @@ mod tests {
         let errors: Vec<String> = validator.iter_errors(&document).map(|e| e.to_string()).collect();
         assert!(errors.is_empty(), "{errors:#?}\n{document:#}");
         for advice in &report.advice {
-            let words = words::host(advice);
+            let words = crate::words::host(advice);
             assert!(words.ends_with('.') && !words.contains("{ "), "{words}");
         }
         document["advice"][0]["free_bytes"] = json!("much");

@@ -12,6 +12,7 @@ use std::path::Path;
 use verifier_core::finding::Code;
 use verifier_core::report::{Outcome, Report};
 use verifier_core::sweep::{Swept, write_atomically};
+use verifier_core::text::is_hidden;
 use verifier_core::time::Timestamp;
 
 use crate::args::MonitorArgs;
@@ -122,9 +123,19 @@ impl Metrics {
     }
 }
 
-/// The text format's escapes of a label's value.
+/// The text format's escapes of a label's value; what a terminal would act on or not show is spelt out.
 fn label(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    let mut value = String::new();
+    for c in text.chars() {
+        match c {
+            '\\' => value.push_str("\\\\"),
+            '"' => value.push_str("\\\""),
+            '\n' => value.push_str("\\n"),
+            _ if is_hidden(c) => value.extend(['\\'].into_iter().chain(c.escape_unicode())),
+            _ => value.push(c),
+        }
+    }
+    value
 }
 
 /// The metrics of a run that ended at `now`; `before` is the file of the run before.
@@ -317,8 +328,8 @@ mod tests {
     #[test]
     fn names_are_escaped() {
         let mut report = sample::report(Vec::new());
-        report.root = "/a\"b\\c\nd".into();
+        report.root = "/a\"b\\c\nd\u{202e}".into();
         let text = text(&report, false, None, "", 1);
-        assert!(text.contains("{root=\"/a\\\"b\\\\c\\nd\"} "), "{text}");
+        assert!(text.contains("{root=\"/a\\\"b\\\\c\\nd\\\\u{202e}\"} "), "{text}");
     }
 }

@@ -15,6 +15,5 @@ mod text;
 
 pub(crate) use progress::Progress;
 pub(crate) use style::{Paint, Style};
-pub(crate) use text::{
-    count, count_of, date, errno, escape, escape_path, exact, rate, size, span, thousands, wrap,
-};
+pub(crate) use text::{count_of, date, rate, span, wrap};
+pub(crate) use verifier_core::text::{count, escape, escape_path, size, thousands, write_json};

@@ -50,6 +50,11 @@ impl Progress {
         }
     }
 
+    /// Whether there is a line on the screen.
+    pub(crate) fn is_shown(&self) -> bool {
+        self.is_shown
+    }
+
     /// Does `work`, with the line on the screen meanwhile.
     pub(crate) fn during<T>(&self, work: impl FnOnce() -> T) -> T {
         if !self.is_shown {
@@ -70,6 +75,14 @@ impl Progress {
         })
     }
 
+    fn begin(&self, name: &'static str, bytes_total: u64) {
+        let bytes_before = self.bytes.load(Ordering::Relaxed);
+        let stage = Stage { name, bytes_total, bytes_before, began: Instant::now() };
+        if let Ok(mut current) = self.stage.lock() {
+            *current = stage;
+        }
+    }
+
     fn line(&self) -> String {
         let Ok(stage) = self.stage.lock().map(|stage| *stage) else { return String::new() };
         let bytes = self.bytes.load(Ordering::Relaxed).saturating_sub(stage.bytes_before);
@@ -80,19 +93,14 @@ impl Progress {
 impl Observer for Progress {
     fn event(&self, event: Event) {
         match event {
-            Event::Began { phase, bytes_total } => {
-                let bytes_before = self.bytes.load(Ordering::Relaxed);
-                let stage = Stage { name: name(phase), bytes_total, bytes_before, began: Instant::now() };
-                if let Ok(mut current) = self.stage.lock() {
-                    *current = stage;
-                }
-            }
+            Event::Began { phase, bytes_total } => self.begin(name(phase), bytes_total),
             Event::Read { bytes } => {
                 self.bytes.fetch_add(bytes, Ordering::Relaxed);
             }
             Event::Found(_) => {
                 self.found.fetch_add(1, Ordering::Relaxed);
             }
+            Event::ActionBegan { verb, .. } => self.begin(verb, 0),
             _ => {}
         }
     }
@@ -103,6 +111,7 @@ fn name(phase: Phase) -> &'static str {
         Phase::Scan => "scan",
         Phase::Verify => "verify",
         Phase::Confirm => "confirm",
+        Phase::Repair => "repair",
         _ => "work",
     }
 }

@@ -6,9 +6,9 @@ use std::path::Path;
 use serde::Serialize;
 use verifier_core::finding::Unverified;
 use verifier_core::finding::{Finding, Severity};
-use verifier_core::repair::apply::Applied;
-use verifier_core::repair::plan::{Action, Refusal, RepairPlan};
+use verifier_core::repair::plan::{Action, Refusal};
 use verifier_core::repair::rebuild::Lost;
+use verifier_core::repair::{Pull, RepairOutcome, Repaired, Toll};
 use verifier_core::report::Report;
 use verifier_core::scan::Mode;
 
@@ -18,113 +18,40 @@ use crate::words;
 /// Reasons, images and the like that are shown of one action.
 const SHOWN: usize = 5;
 
-/// All that there is to say of a repair.
-pub(crate) struct Repaired<'a> {
-    pub(crate) root: &'a Path,
-    pub(crate) mode: Mode,
-    /// What was found before anything was done.
-    pub(crate) before: &'a Report,
-    pub(crate) plan: &'a RepairPlan,
-    /// `None` when the plan was only to be shown.
-    pub(crate) done: Option<&'a Done>,
-}
-
-/// What was done.
-pub(crate) struct Done {
-    pub(crate) applied: Applied,
-    /// What was lost with damaged databases.
-    pub(crate) lost: Vec<Lost>,
-    /// What was found once these were made anew.
-    pub(crate) between: Option<Report>,
-    /// What is found now of what was touched.
-    pub(crate) after: Report,
-}
-
-impl Repaired<'_> {
-    /// Damage that nothing is done about.
-    pub(crate) fn refused_damage(&self) -> usize {
-        self.plan.refusals.iter().filter(|refusal| refusal.code.severity() >= Severity::Error).count()
-    }
-
-    /// All that was found before something was done about it.
-    fn found(&self) -> impl Iterator<Item = &Finding> {
-        let between = self.done.and_then(|done| done.between.as_ref());
-        self.before.findings.iter().chain(between.into_iter().flat_map(|report| &report.findings))
-    }
-
-    pub(super) fn lost(&self) -> &[Lost] {
-        self.done.map(|done| done.lost.as_slice()).unwrap_or_default()
-    }
-
-    /// Damage that is still there, of what was touched.
-    pub(super) fn left(&self) -> Vec<&Finding> {
-        let after = self.done.map(|done| &done.after.findings);
-        let damage = |finding: &&Finding| finding.severity() >= Severity::Error;
-        after.into_iter().flatten().filter(damage).collect()
-    }
-
-    /// What could not be looked at, in the last look: nobody knows whether that is well.
-    pub(crate) fn gaps(&self) -> Vec<&Unverified> {
-        let seen = self.done.map_or(self.before, |done| &done.after);
-        seen.coverage.unverified.iter().filter(|gap| gap.reason.is_failure()).collect()
-    }
-
-    /// What the repair came to.
-    pub(crate) fn outcome(&self) -> Outcome {
-        match self.done {
-            None if self.plan.actions.is_empty() && self.refused_damage() == 0 => Outcome::Clean,
-            None if self.plan.actions.is_empty() => Outcome::Left,
-            None => Outcome::Planned,
-            Some(done) => {
-                let all = done.applied.is_complete() && self.left().is_empty() && self.refused_damage() == 0;
-                if all { Outcome::Corrected } else { Outcome::Left }
-            }
-        }
-    }
-}
-
-/// What a repair came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Outcome {
-    /// Nothing is wrong.
-    Clean,
-    /// There is something to do.
-    Planned,
-    /// All that was wrong is put right.
-    Corrected,
-    /// Something is left.
-    Left,
+/// A repair, and what was asked for it.
+pub(crate) struct Asked<'a> {
+    pub(crate) repaired: &'a Repaired,
+    /// containerd's socket.
+    pub(crate) address: &'a Path,
 }
 
 /// Writes the plan, and, where it was carried out, what came of it.
-pub(crate) fn write_human(out: &mut dyn Write, repaired: &Repaired<'_>, style: Style) -> io::Result<()> {
-    let header = format!("{}: containerd {}", escape_path(repaired.root), words::mode(repaired.mode));
+pub(crate) fn write_human(out: &mut dyn Write, asked: &Asked<'_>, style: Style) -> io::Result<()> {
+    let repaired = asked.repaired;
+    let header = format!("{}: containerd {}", escape_path(&repaired.root), words::mode(repaired.mode));
     writeln!(out, "{}", style.paint(Paint::Strong, header))?;
-    if repaired.before.must_not_start() {
+    if repaired.before().is_some_and(Report::must_not_start) {
         let alarm = "DO NOT START CONTAINERD before this is repaired: it would destroy what is still there.";
         writeln!(out, "{}", style.paint(Paint::Critical, alarm))?;
     }
-    if let Some(selection) = &repaired.before.at_risk {
+    if let Some(selection) = repaired.before().and_then(|report| report.at_risk.as_ref()) {
         writeln!(out, "{}", wrap("At risk: ", &words::at_risk(selection)))?;
     }
-    let plan = repaired.plan;
-    for (at, action) in plan.actions.iter().enumerate() {
+    for (at, (action, outcome)) in repaired.actions().enumerate() {
         write_action(out, at, action, repaired, style)?;
-        if let Some(done) = repaired.done {
-            match done.applied.outcomes.get(at) {
-                Some(Ok(())) => writeln!(out, "     {}", style.paint(Paint::Good, "done"))?,
-                Some(Err(error)) => {
-                    let text = format!("NOT DONE: {}", super::escape(error.to_string()));
-                    writeln!(out, "{}", style.paint(Paint::Error, wrap("     ", &text)))?;
-                }
-                None => {}
+        match outcome {
+            Some(Ok(())) => writeln!(out, "     {}", style.paint(Paint::Good, "done"))?,
+            Some(Err(error)) => {
+                let text = format!("NOT DONE: {}", words::failure(error, &repaired.room));
+                writeln!(out, "{}", style.paint(Paint::Error, wrap("     ", &text)))?;
             }
+            None => {}
         }
     }
-    write_lost(out, repaired.lost(), style)?;
-    write_refusals(out, &plan.refusals, style)?;
+    write_refusals(out, &repaired.plan.refusals, style)?;
     write_gaps(out, &repaired.gaps())?;
+    write_tolls(out, repaired, style)?;
+    write_pulls(out, asked, style)?;
     write_end(out, repaired, style)
 }
 
@@ -132,7 +59,7 @@ fn write_action(
     out: &mut dyn Write,
     at: usize,
     action: &Action,
-    repaired: &Repaired<'_>,
+    repaired: &Repaired,
     style: Style,
 ) -> io::Result<()> {
     let number = format!("{:>3}. ", at + 1);
@@ -162,12 +89,33 @@ fn write_action(
     Ok(())
 }
 
-fn write_lost(out: &mut dyn Write, lost: &[Lost], style: Style) -> io::Result<()> {
-    if !lost.is_empty() {
+/// What is lost, or will be.
+fn write_tolls(out: &mut dyn Write, repaired: &Repaired, style: Style) -> io::Result<()> {
+    let (tolls, lost) = (&repaired.tolls, repaired.lost());
+    if !repaired.is_applied() && !(tolls.is_empty() && lost.is_empty()) {
+        writeln!(out, "\n{}", style.paint(Paint::Warning, "Will be lost"))?;
+        for toll in tolls {
+            writeln!(out, "{}", wrap("     ", &words::toll(toll)))?;
+        }
+    } else if !lost.is_empty() {
         writeln!(out, "\n{}", style.paint(Paint::Strong, "Lost with the damage"))?;
     }
-    for one in lost {
+    for one in &lost {
         writeln!(out, "{}", wrap("     ", &words::lost(one)))?;
+    }
+    Ok(())
+}
+
+/// The commands that bring back what was taken out: each a line of its own, to be copied.
+fn write_pulls(out: &mut dyn Write, asked: &Asked<'_>, style: Style) -> io::Result<()> {
+    let pulls = asked.repaired.pulls();
+    if pulls.is_empty() {
+        return Ok(());
+    }
+    let when = if asked.repaired.is_applied() { "Pull again" } else { "To be pulled again afterwards" };
+    writeln!(out, "\n{}", style.paint(Paint::Strong, when))?;
+    for pull in &pulls {
+        writeln!(out, "     {}", words::pull(pull, asked.address))?;
     }
     Ok(())
 }
@@ -199,37 +147,56 @@ fn write_gaps(out: &mut dyn Write, gaps: &[&Unverified]) -> io::Result<()> {
     Ok(())
 }
 
-fn write_end(out: &mut dyn Write, repaired: &Repaired<'_>, style: Style) -> io::Result<()> {
+fn write_end(out: &mut dyn Write, repaired: &Repaired, style: Style) -> io::Result<()> {
     writeln!(out)?;
-    let plan = repaired.plan;
     for finding in repaired.left() {
         writeln!(out, "{}", wrap("  still wrong: ", &words::message(finding)))?;
     }
+    if let Some(error) = &repaired.trouble {
+        let text = format!("NOT DONE: {}", words::trouble(error));
+        writeln!(out, "{}", style.paint(Paint::Error, wrap("", &text)))?;
+    }
     let is_complete = repaired.gaps().is_empty();
+    let but = if is_complete { "" } else { " Not everything could be checked." };
     let (paint, text) = match repaired.outcome() {
-        Outcome::Clean if !is_complete => (
+        RepairOutcome::Clean if !is_complete => (
             Paint::Warning,
-            "INCOMPLETE: nothing to do is known, but not everything could be checked.".to_owned(),
+            "INCOMPLETE: no repairs needed so far, but some items could not be checked.".to_owned(),
         ),
-        Outcome::Clean => (Paint::Good, "CLEAN: there is nothing to do.".to_owned()),
-        Outcome::Planned => {
-            let count = count_of(plan.actions.len(), "action");
-            let (write, pull) = (size(plan.write_bytes()), size(plan.pull_bytes()));
-            let costs = format!("writes at most {write}; to be pulled afterwards: {pull}");
-            (Paint::Warning, format!("PLAN: {count}, {costs}. Nothing was changed; --yes does it."))
-        }
-        Outcome::Corrected if !is_complete => {
+        RepairOutcome::Clean => (Paint::Good, "CLEAN: there is nothing to do.".to_owned()),
+        RepairOutcome::Planned => (Paint::Warning, planned(repaired)),
+        RepairOutcome::Corrected if !is_complete => {
             let text = "CORRECTED: all that was found is put right, but not everything could be checked.";
             (Paint::Warning, text.to_owned())
         }
-        Outcome::Corrected => (Paint::Good, "CORRECTED: all that was wrong is put right.".to_owned()),
-        Outcome::Left => (Paint::Error, "DAMAGE IS LEFT.".to_owned()),
+        RepairOutcome::Corrected => (Paint::Good, "CORRECTED: all that was wrong is put right.".to_owned()),
+        RepairOutcome::Healed => {
+            let text = format!("HEALED, BUT {}.{but}", words::healed(repaired).to_uppercase());
+            (Paint::Warning, text)
+        }
+        _ => (Paint::Error, format!("DAMAGE IS LEFT.{but}")),
     };
     writeln!(out, "{}", style.paint(paint, text))?;
-    if let Some(run) = repaired.done.and_then(|done| done.applied.run.as_ref()) {
+    if let Some(run) = &repaired.run {
         writeln!(out, "What was taken out is kept; 'containerd-fsck repair --undo {run}' puts it back.")?;
     }
     Ok(())
+}
+
+fn planned(repaired: &Repaired) -> String {
+    let (plan, room) = (&repaired.plan, &repaired.room);
+    let count = count_of(plan.actions.len(), "action");
+    let short = if room.is_read_only {
+        " The file system is read-only."
+    } else if room.is_short() {
+        " There may be too little room: 'containerd-fsck repair --purge all' frees what former runs kept."
+    } else {
+        ""
+    };
+    let (needs, pull) = (words::needs(room), size(plan.pull_bytes()));
+    format!(
+        "PLAN: {count}; {needs}; to be pulled afterwards: {pull}.{short} Nothing was changed; --yes does it."
+    )
 }
 
 #[derive(Serialize)]
@@ -237,14 +204,22 @@ struct Document<'a> {
     schema: u32,
     root: String,
     mode: Mode,
-    outcome: Outcome,
+    outcome: RepairOutcome,
+    complete: bool,
     actions: Vec<Item<'a>>,
     refusals: &'a [Refusal],
     write_bytes: u64,
+    needed_bytes: u64,
+    free_bytes: Option<u64>,
+    read_only: bool,
     pull_bytes: u64,
+    pull: Vec<PullItem>,
     run: Option<&'a str>,
-    lost: &'a [Lost],
+    tolls: &'a [Toll],
+    lost: Vec<Lost>,
     left: Vec<String>,
+    gaps: Vec<&'a Unverified>,
+    trouble: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -259,32 +234,46 @@ struct Item<'a> {
     error: Option<String>,
 }
 
+#[derive(Serialize)]
+struct PullItem {
+    #[serde(flatten)]
+    pull: Pull,
+    command: String,
+}
+
 /// Writes one JSON document, described by `schema/repair-1.json`, and a line break.
-pub(crate) fn write_json(out: &mut dyn Write, repaired: &Repaired<'_>) -> io::Result<()> {
-    let outcomes = repaired.done.map(|done| &done.applied.outcomes);
-    let actions = repaired.plan.actions.iter().enumerate().map(|(at, action)| {
-        let outcome = outcomes.and_then(|outcomes| outcomes.get(at));
-        Item {
-            verb: action.kind.verb().as_str(),
-            message: words::action(&action.kind),
-            action,
-            done: outcome.map(Result::is_ok),
-            error: outcome.and_then(|outcome| outcome.as_ref().err()).map(ToString::to_string),
-        }
+pub(crate) fn write_json(out: &mut dyn Write, asked: &Asked<'_>) -> io::Result<()> {
+    let Asked { repaired, address } = asked;
+    let actions = repaired.actions().map(|(action, outcome)| Item {
+        verb: action.kind.verb().as_str(),
+        message: words::action(&action.kind),
+        action,
+        done: outcome.map(Result::is_ok),
+        error: outcome
+            .and_then(|outcome| outcome.as_ref().err())
+            .map(|error| words::failure(error, &repaired.room)),
     });
+    let pulls = repaired.pulls().into_iter();
     let document = Document {
         schema: 1,
         root: repaired.root.to_string_lossy().into_owned(),
         mode: repaired.mode,
         outcome: repaired.outcome(),
+        complete: repaired.gaps().is_empty(),
         actions: actions.collect(),
         refusals: &repaired.plan.refusals,
         write_bytes: repaired.plan.write_bytes(),
+        needed_bytes: repaired.room.needed_bytes,
+        free_bytes: repaired.room.free_bytes,
+        read_only: repaired.room.is_read_only,
         pull_bytes: repaired.plan.pull_bytes(),
-        run: repaired.done.and_then(|done| done.applied.run.as_deref()),
+        pull: pulls.map(|pull| PullItem { command: words::pull(&pull, address), pull }).collect(),
+        run: repaired.run.as_deref(),
+        tolls: &repaired.tolls,
         lost: repaired.lost(),
-        left: repaired.left().into_iter().map(words::message).collect(),
+        left: repaired.left().map(words::message).collect(),
+        gaps: repaired.gaps(),
+        trouble: repaired.trouble.as_ref().map(words::trouble),
     };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
-    writeln!(out)
+    super::write_json(out, &document)
 }

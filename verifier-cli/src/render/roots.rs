@@ -3,26 +3,26 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
+use verifier_core::host::{Root, Source, State};
 
 use super::escape_path;
-use crate::roots::{Root, Source, State};
 
-/// Writes a line for each root: its folder, its state, and how it was found.
+/// Writes a line for each root: its folder, its state, its socket, and how it was found.
 pub(crate) fn write_human(out: &mut dyn Write, roots: &[Root]) -> io::Result<()> {
-    let lines: Vec<[String; 3]> = roots
+    let lines: Vec<[String; 4]> = roots
         .iter()
         .map(|root| {
             let sources: Vec<String> = root.sources.iter().map(source).collect();
-            [escape_path(&root.path), state(&root.state), sources.join("; ")]
+            [escape_path(&root.path), state(&root.state), escape_path(&root.address), sources.join("; ")]
         })
         .collect();
     let width = |column: usize| {
         lines.iter().filter_map(|line| line.get(column)).map(|text| text.chars().count()).max().unwrap_or(0)
     };
-    let (first, second) = (width(0), width(1));
-    lines
-        .iter()
-        .try_for_each(|[path, state, sources]| writeln!(out, "{path:first$}  {state:second$}  {sources}"))
+    let (first, second, third) = (width(0), width(1), width(2));
+    lines.iter().try_for_each(|[path, state, address, sources]| {
+        writeln!(out, "{path:first$}  {state:second$}  {address:third$}  {sources}")
+    })
 }
 
 #[derive(Serialize)]
@@ -30,6 +30,10 @@ struct Item<'a> {
     root: String,
     state: &'static str,
     holder: Option<u32>,
+    /// Why the state cannot be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+    address: String,
     sources: &'a [Source],
 }
 
@@ -44,16 +48,15 @@ pub(crate) fn write_json(out: &mut dyn Write, roots: &[Root]) -> io::Result<()> 
                 State::Stopped => "stopped",
                 State::Empty => "empty",
                 State::Unreadable => "unreadable",
+                _ => "unknown",
             },
-            holder: match root.state {
-                State::InUse { pid } => pid,
-                _ => None,
-            },
+            holder: if let State::InUse { pid } = root.state { pid } else { None },
+            why: if let State::Unknown { why } = root.state { Some(why.to_string()) } else { None },
+            address: root.address.to_string_lossy().into_owned(),
             sources: &root.sources,
         })
         .collect();
-    serde_json::to_writer_pretty(&mut *out, &items)?;
-    writeln!(out)
+    super::write_json(out, &items)
 }
 
 fn state(state: &State) -> String {
@@ -63,6 +66,8 @@ fn state(state: &State) -> String {
         State::Stopped => "stopped".into(),
         State::Empty => "empty".into(),
         State::Unreadable => "unreadable (try as root)".into(),
+        State::Unknown { why } => format!("live or stopped, it cannot be told ({why})"),
+        _ => "unknown".into(),
     }
 }
 
@@ -71,5 +76,6 @@ fn source(source: &Source) -> String {
         Source::Default { of } => format!("default of {of}"),
         Source::Config { file } => format!("named in {}", escape_path(file)),
         Source::Process { pid, name } => format!("used by {} ({pid})", super::escape(name)),
+        _ => String::new(),
     }
 }

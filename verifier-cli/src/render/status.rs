@@ -146,8 +146,7 @@ impl Summary {
     }
 
     pub(crate) fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
-        serde_json::to_writer_pretty(&mut *out, self)?;
-        writeln!(out)
+        super::write_json(out, self)
     }
 
     pub(crate) fn write_npd(&self, out: &mut dyn Write) -> io::Result<()> {

@@ -2,6 +2,12 @@
 
 use verifier_core::digest::ChainId;
 use verifier_core::finding::{Code, FindingKind, IndexEntry, LeftOver, SandboxFault, SnapshotKind, Subject};
+use verifier_core::finding::{
+    ContainerSnapshotMissing, LabelWrong, LeaseExpired, LeaseResourceMissing, SandboxInvalid,
+    SnapshotChainWrong, SnapshotFolderUnreferenced, SnapshotIdShared, SnapshotIndexWrong, SnapshotKindWrong,
+    SnapshotParentDiffers, SnapshotParentLoop, SnapshotParentMissing, SnapshotRowMissing,
+    SnapshotSequenceBehind, SnapshotUnowned, SnapshotUnreferenced, SnapshotUsageMissing,
+};
 
 use super::{digest, meta_db, snapshot};
 
@@ -15,63 +21,54 @@ pub(super) fn kind(code: Code) -> Option<(FindingKind, Subject)> {
     let of_snapshot = record(&["snapshots", "overlayfs", &chain]);
     let key = |sequence: u64| format!("default/{sequence}/{}", digest('b'));
     Some(match code {
-        Code::SnapshotRowMissing => (FindingKind::SnapshotRowMissing { backend_key: key(3) }, of_snapshot),
-        Code::SnapshotUnreferenced => (FindingKind::SnapshotUnreferenced { committed: true }, snapshot(3)),
-        Code::SnapshotParentMissing => (FindingKind::SnapshotParentMissing { parent: key(2) }, snapshot(3)),
-        Code::SnapshotParentLoop => {
-            (FindingKind::SnapshotParentLoop { keys: vec![key(3), key(4)] }, snapshot(3))
-        }
+        Code::SnapshotRowMissing => (SnapshotRowMissing { backend_key: key(3) }.into(), of_snapshot),
+        Code::SnapshotUnreferenced => (SnapshotUnreferenced { committed: true }.into(), snapshot(3)),
+        Code::SnapshotParentMissing => (SnapshotParentMissing { parent: key(2) }.into(), snapshot(3)),
+        Code::SnapshotParentLoop => (SnapshotParentLoop { keys: vec![key(3), key(4)] }.into(), snapshot(3)),
         Code::SnapshotParentDiffers => {
-            (FindingKind::SnapshotParentDiffers { expected: Some(key(2)), actual: None }, of_snapshot)
+            (SnapshotParentDiffers { expected: Some(key(2)), actual: None }.into(), of_snapshot)
         }
         Code::SnapshotChainWrong => {
             let (expected, actual) = (Some(ChainId(digest('a'))), Some(ChainId(digest('b'))));
             let chain_id = ChainId(digest('c'));
-            (FindingKind::SnapshotChainWrong { chain_id, expected, actual }, snapshot(3))
+            (SnapshotChainWrong { chain_id, expected, actual }.into(), snapshot(3))
         }
         Code::SnapshotKindWrong => {
-            (FindingKind::SnapshotKindWrong { found: SnapshotKind::Active, children: 2 }, snapshot(3))
+            (SnapshotKindWrong { found: SnapshotKind::Active, children: 2 }.into(), snapshot(3))
         }
-        Code::SnapshotUsageMissing => (FindingKind::SnapshotUsageMissing, snapshot(3)),
-        Code::SnapshotIdShared => (FindingKind::SnapshotIdShared { others: vec![key(4)] }, snapshot(3)),
+        Code::SnapshotUsageMissing => (SnapshotUsageMissing {}.into(), snapshot(3)),
+        Code::SnapshotIdShared => (SnapshotIdShared { others: vec![key(4)] }.into(), snapshot(3)),
         Code::SnapshotIndexWrong => {
             let entry = IndexEntry::Missing;
-            (
-                FindingKind::SnapshotIndexWrong { parent_id: 2, child_id: 3, entry },
-                record(&["parents", "2 3"]),
-            )
+            (SnapshotIndexWrong { parent_id: 2, child_id: 3, entry }.into(), record(&["parents", "2 3"]))
         }
-        Code::SnapshotSequenceBehind => (
-            FindingKind::SnapshotSequenceBehind { sequence: 7, in_use: 12 },
-            record(&["snapshots", "overlayfs"]),
-        ),
+        Code::SnapshotSequenceBehind => {
+            (SnapshotSequenceBehind { sequence: 7, in_use: 12 }.into(), record(&["snapshots", "overlayfs"]))
+        }
         Code::SnapshotFolderUnreferenced => {
             let path = "io.containerd.snapshotter.v1.overlayfs/snapshots/17".into();
-            (FindingKind::SnapshotFolderUnreferenced { why: LeftOver::NoRow }, Subject::Path { path })
+            (SnapshotFolderUnreferenced { why: LeftOver::NoRow }.into(), Subject::Path { path })
         }
-        Code::SnapshotUnowned => (FindingKind::SnapshotUnowned, of_snapshot),
+        Code::SnapshotUnowned => (SnapshotUnowned {}.into(), of_snapshot),
         Code::LabelWrong => {
             let label = "containerd.io/gc.ref.content.config".to_owned();
             let subject = record(&["content", "blob", &digest('a').to_string(), "labels", &label]);
             let (value, expected) = (digest('b').to_string(), Some(digest('d').to_string()));
-            (FindingKind::LabelWrong { label, value, expected }, subject)
+            (LabelWrong { label, value, expected }.into(), subject)
         }
         Code::ContainerSnapshotMissing => (
-            FindingKind::ContainerSnapshotMissing { snapshotter: "overlayfs".into(), key: "web".into() },
+            ContainerSnapshotMissing { snapshotter: "overlayfs".into(), key: "web".into() }.into(),
             record(&["containers", "web"]),
         ),
         Code::SandboxInvalid => {
-            (FindingKind::SandboxInvalid { why: SandboxFault::NoMetadata }, record(&["sandboxes", "pod"]))
+            (SandboxInvalid { why: SandboxFault::NoMetadata }.into(), record(&["sandboxes", "pod"]))
         }
         Code::LeaseResourceMissing => {
             let missing = vec![digest('a').to_string()];
-            (
-                FindingKind::LeaseResourceMissing { missing, ours: false, ends: None },
-                record(&["leases", "keep"]),
-            )
+            (LeaseResourceMissing { missing, ours: false, ends: None }.into(), record(&["leases", "keep"]))
         }
         Code::LeaseExpired => (
-            FindingKind::LeaseExpired { expired: "2026-01-02T03:04:05Z".into(), ours: false },
+            LeaseExpired { expired: "2026-01-02T03:04:05Z".into(), ours: false }.into(),
             record(&["leases", "keep"]),
         ),
         _ => return None,

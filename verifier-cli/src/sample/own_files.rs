@@ -4,6 +4,11 @@ use std::path::PathBuf;
 
 use verifier_core::digest::ChainId;
 use verifier_core::finding::{Code, ErofsFault, FindingKind, Kept, StatusFault, Subject, UuidFault};
+use verifier_core::finding::{
+    ContainerFolderMissing, ContainerStatusInvalid, ContentMissing, CriLeftover, ErofsLayerInvalid,
+    GcRootUnreached, ImageNotRunnable, LeaseEndless, RootEntryForeign, SnapshotterMissing, TmpmountLeftover,
+    UuidEmpty, UuidInvalid,
+};
 use verifier_core::io::FileKind;
 
 use super::{digest, image, meta_db, snapshot};
@@ -21,47 +26,45 @@ pub(super) fn kind(code: Code) -> Option<(FindingKind, Subject)> {
     let kept = Kept { blobs: 2, blob_bytes: 60 << 20, snapshots: 1, snapshot_bytes: 3 << 20 };
     Some(match code {
         Code::SnapshotterMissing => (
-            FindingKind::SnapshotterMissing { snapshots: 12, is_empty: true },
+            SnapshotterMissing { snapshots: 12, is_empty: true }.into(),
             path("io.containerd.snapshotter.v1.overlayfs"),
         ),
         Code::ContentMissing => {
-            (FindingKind::ContentMissing { blobs: 31 }, path("io.containerd.content.v1.content"))
+            (ContentMissing { blobs: 31 }.into(), path("io.containerd.content.v1.content"))
         }
         Code::ErofsLayerInvalid => {
             let (why, chain_id) = (ErofsFault::Magic { found: 0 }, Some(ChainId(digest('c'))));
-            (FindingKind::ErofsLayerInvalid { why, chain_id }, snapshot(3))
+            (ErofsLayerInvalid { why, chain_id }.into(), snapshot(3))
         }
-        Code::RootEntryForeign => {
-            (FindingKind::RootEntryForeign { found: FileKind::File }, path("tmpmounts"))
-        }
-        Code::UuidInvalid => (FindingKind::UuidInvalid { why: UuidFault::Zeros { size_bytes: 36 } }, uuid()),
-        Code::UuidEmpty => (FindingKind::UuidEmpty, uuid()),
+        Code::RootEntryForeign => (RootEntryForeign { found: FileKind::File }.into(), path("tmpmounts")),
+        Code::UuidInvalid => (UuidInvalid { why: UuidFault::Zeros { size_bytes: 36 } }.into(), uuid()),
+        Code::UuidEmpty => (UuidEmpty {}.into(), uuid()),
         Code::ContainerFolderMissing => {
-            let kind = FindingKind::ContainerFolderMissing {
+            let kind: FindingKind = ContainerFolderMissing {
                 folder: container.into(),
                 image: "registry.example/web:1".into(),
                 snapshotter: "overlayfs".into(),
                 snapshot_key: "0123abcd".into(),
-            };
+            }
+            .into();
             (kind, record(&["v1", "k8s.io", "containers", "0123abcd"]))
         }
-        Code::ContainerStatusInvalid => (
-            FindingKind::ContainerStatusInvalid { why: StatusFault::Json },
-            path(&format!("{container}/status")),
-        ),
-        Code::CriLeftover => (FindingKind::CriLeftover, path(&format!("{container}.del-status"))),
-        Code::TmpmountLeftover => (FindingKind::TmpmountLeftover, path("tmpmounts/containerd-mount123")),
+        Code::ContainerStatusInvalid => {
+            (ContainerStatusInvalid { why: StatusFault::Json }.into(), path(&format!("{container}/status")))
+        }
+        Code::CriLeftover => (CriLeftover {}.into(), path(&format!("{container}.del-status"))),
+        Code::TmpmountLeftover => (TmpmountLeftover {}.into(), path("tmpmounts/containerd-mount123")),
         Code::ImageNotRunnable => {
             let (machine, platforms) = ("linux/amd64".into(), vec!["linux/s390x".into()]);
-            (FindingKind::ImageNotRunnable { machine, platforms }, image())
+            (ImageNotRunnable { machine, platforms }.into(), image())
         }
         Code::LeaseEndless => {
             let (oldest, since) = ("build-7".into(), since());
-            let kind = FindingKind::LeaseEndless { leases: 4, oldest, since, kept };
+            let kind: FindingKind = LeaseEndless { leases: 4, oldest, since, kept }.into();
             (kind, record(&["v1", "default", "leases"]))
         }
         Code::GcRootUnreached => {
-            (FindingKind::GcRootUnreached { since: since(), kept }, record(&["v1", "default"]))
+            (GcRootUnreached { since: since(), kept }.into(), record(&["v1", "default"]))
         }
         _ => return None,
     })

@@ -1,7 +1,5 @@
-//! What could be read of a database, and what is wrong with its pages.
+//! What could be read of a database.
 
-use verifier_core::bolt::Hides;
-use verifier_core::finding::FindingKind;
 use verifier_core::finding::LastTransaction;
 use verifier_core::metadata::RecordCounts;
 use verifier_core::report::{DatabaseReport, MetaPage, SalvageReport};
@@ -129,55 +127,6 @@ fn count_of_what(number: u64, one: &str) -> String {
         _ => return count(number, one),
     };
     if number == 1 { count(number, one) } else { format!("{} {many}", thousands(number)) }
-}
-
-/// What is wrong with a meta page or another page.
-pub(super) fn fault(kind: &FindingKind) -> Option<String> {
-    Some(match kind {
-        FindingKind::BoltMetaInvalid { page, error, used_txid, last_transaction } => {
-            let lost = match last_transaction {
-                LastTransaction::MetaTorn => "the transaction after that is lost",
-                LastTransaction::Unknown => "whether there was one after that cannot be told",
-                _ => "that is the last one, and nothing is lost",
-            };
-            let other = 1 - (*page).min(1);
-            let error = escape(error);
-            format!(
-                "meta page {page} is invalid ({error}); page {other}, of transaction {used_txid}, is in use: {lost}"
-            )
-        }
-        FindingKind::BoltPageInvalid { pgid, bucket, from, to, hides, torn, error } => {
-            let bucket: Vec<String> = bucket.iter().map(escape).collect();
-            let of = if bucket.is_empty() { String::new() } else { format!(" of {}", bucket.join(" / ")) };
-            let range = match (from, to) {
-                _ if *hides == Hides::Nothing => String::new(),
-                (None, None) => String::new(),
-                (Some(from), None) => format!(", with the keys from {} on,", escape(from)),
-                (None, Some(to)) => format!(", with the keys before {},", escape(to)),
-                (Some(from), Some(to)) if *to == format!("{from}\0") => {
-                    format!(", with the bucket {},", escape(from))
-                }
-                (Some(from), Some(to)) => format!(", with keys from {} to {},", escape(from), escape(to)),
-            };
-            let hides = match hides {
-                Hides::Nothing => String::new(),
-                Hides::Unknown => "; how much it held is unknown".into(),
-                Hides::Elements { claimed, read } => {
-                    format!(
-                        "; {} of the {} entries that it claims can be read",
-                        thousands(*read),
-                        thousands(*claimed)
-                    )
-                }
-            };
-            let torn = match torn {
-                true => ". Only the last transaction wrote it, and the state before is whole",
-                false => "",
-            };
-            format!("page {pgid}{of}{range} breaks the format: {}{hides}{torn}", escape(error))
-        }
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

@@ -48,13 +48,17 @@ pub(crate) fn host(advice: &Advice) -> String {
             escape(device),
             count(*requests, "request")
         ),
+        Advice::HolderUnknown { why } => format!(
+            "Whether a containerd holds this root cannot be told ({}): it is treated as if one did.",
+            escape(why)
+        ),
         Advice::NoFolderSync { version } => format!(
-            "containerd {} does not sync the folder of a blob that it commits: a crash right after a pull may lose it. 2.2 and \
+            "The installed containerd {} does not sync the folder of a blob that it commits: a crash right after a pull may lose it. 2.2 and \
              later do.",
             escape(version)
         ),
         Advice::ParallelUnpackBug { version } => format!(
-            "containerd {} may lose whiteouts when it unpacks layers in parallel: use 2.2.3 or later, and unpack anew what it \
+            "The installed containerd {} may lose whiteouts when it unpacks layers in parallel: use 2.2.3 or later, and unpack anew what it \
              unpacked.",
             escape(version)
         ),

@@ -7,10 +7,11 @@ use super::content::Contents;
 use super::difference::Differences;
 use super::extract::LayerDigests;
 use super::pipe::{Digests, Purpose, Stop, TarStream};
-use super::report::{LayerError, NotCompared, StoppedEarly, TreeReport};
+use super::report::{LayerError, TreeReport};
 use super::request::{LayerBlob, LayerComparison};
 use super::walk::Walk;
 use crate::Interrupt;
+use crate::finding::{NotCompared, StoppedEarly};
 use crate::layer::Flavour;
 use crate::layer::LayerFault;
 use crate::layer::decompress::Compression;
@@ -289,6 +290,7 @@ impl Run<'_> {
             left_out: summary.left_out,
             counts: summary.counts,
             paths: summary.paths,
+            write_bytes: summary.write_bytes,
             unread: summary.unread,
             stopped_early,
             not_compared,

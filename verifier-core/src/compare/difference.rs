@@ -20,6 +20,7 @@ pub(super) struct Differences {
     last: Option<Vec<u8>>,
     /// The first error that kept something from being compared.
     unread: Option<i32>,
+    write_bytes: u64,
 }
 
 /// What [`Differences`] come to.
@@ -29,6 +30,7 @@ pub(super) struct Summary {
     pub(super) counts: BTreeMap<&'static str, u64>,
     pub(super) paths: u64,
     pub(super) unread: Option<i32>,
+    pub(super) write_bytes: u64,
 }
 
 impl Differences {
@@ -41,6 +43,7 @@ impl Differences {
             paths: 0,
             last: None,
             unread: None,
+            write_bytes: 0,
         }
     }
 
@@ -66,6 +69,11 @@ impl Differences {
         }
     }
 
+    /// So many more bytes are to be written, at most, for what differs to be put right.
+    pub(super) fn costs(&mut self, bytes: u64) {
+        self.write_bytes = self.write_bytes.saturating_add(bytes);
+    }
+
     pub(super) fn finish(self) -> Summary {
         Summary {
             differences: self.kept.into_sorted_vec(),
@@ -73,6 +81,7 @@ impl Differences {
             counts: self.counts,
             paths: self.paths,
             unread: self.unread,
+            write_bytes: self.write_bytes,
         }
     }
 }

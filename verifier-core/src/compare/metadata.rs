@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::lowers::Lower;
-use super::report::NotCompared;
 use crate::finding::DifferenceKind;
+use crate::finding::NotCompared;
 use crate::io::{FileKind, Stat};
 use crate::layer::tree::{Attribute, Inode, effective_acl, without_owner};
 

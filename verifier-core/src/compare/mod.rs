@@ -25,11 +25,12 @@ mod report;
 mod request;
 mod walk;
 
+pub use crate::finding::{NotCompared, StoppedEarly};
 pub use compare::compare_layer;
 pub(crate) use compare::{Modelled, compare_modelled};
 pub(crate) use difference::as_path;
 pub(crate) use extract::{ExtractError, LayerDigests, Piece, extract};
 pub use lowers::LowerTrees;
 pub(crate) use lowers::{Lower, inherited};
-pub use report::{LayerError, NotCompared, StoppedEarly, TreeReport};
+pub use report::{LayerError, TreeReport};
 pub use request::{CompareOptions, LayerBlob, LayerComparison};

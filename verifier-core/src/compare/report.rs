@@ -6,8 +6,8 @@ use std::io;
 use serde::Serialize;
 
 use crate::digest::{DiffId, Digest};
-use crate::finding::Difference;
-use crate::layer::{LayerFault, Refusal};
+use crate::finding::{Difference, NotCompared, StoppedEarly};
+use crate::layer::LayerFault;
 
 /// What is in a tree that the layer does not make, and the other way round.
 ///
@@ -35,6 +35,9 @@ pub struct TreeReport {
     pub counts: BTreeMap<&'static str, u64>,
     /// How many paths differ.
     pub paths: u64,
+    /// Bytes to be written, at most, for the tree to be what the layers make.
+    #[serde(skip)]
+    pub write_bytes: u64,
     /// The number of the first error that kept a part of the tree from being compared, and that does not speak of the disk:
     /// a missing permission, above all.
     pub unread: Option<i32>,
@@ -50,62 +53,6 @@ impl TreeReport {
     pub fn is_same(&self) -> bool {
         self.stopped_early.is_none() && self.paths == 0
     }
-}
-
-/// Why a tree was not compared, though nothing is known to be wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, thiserror::Error)]
-#[serde(tag = "why", rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum StoppedEarly {
-    /// The tar goes on beyond the limit.
-    #[error("the layer's tar is larger than {limit_bytes} bytes")]
-    TarTooLarge {
-        /// The limit.
-        limit_bytes: u64,
-    },
-    /// The model has more names, or longer ones, than it may.
-    #[error("the layer has more names than fit into memory")]
-    TooManyNames,
-    /// A good tar with an entry that containerd's own apply fails on: something else must have made the snapshot.
-    #[error("containerd refuses the entry at byte {offset} of the layer's tar: {refusal}")]
-    Refused {
-        /// Where in the tar: the start of the entry's header.
-        offset: u64,
-        /// Why it is refused.
-        refusal: Refusal,
-    },
-    /// No layer that containerd applies without a stream processor of the operator's (an encrypted one, say).
-    #[error("the layer's media type is none that containerd decompresses by itself")]
-    MediaType,
-}
-
-/// A property that was not compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, thiserror::Error)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum NotCompared {
-    /// Owners are shifted, or the namespace's.
-    #[error("owners")]
-    Owners,
-    /// No user namespace can make devices.
-    #[error("devices")]
-    Devices,
-    /// In a user namespace the kernel makes them as it sees fit.
-    #[error("whiteouts")]
-    Whiteouts,
-    /// `trusted.overlay.opaque` shows only to who may administer the system (`CAP_SYS_ADMIN`, outside of any user
-    /// namespace).
-    #[error("opaque folders: this process may not see their mark")]
-    Opaque,
-    /// In a user namespace, names whose parents are links in lower layers: containerd wrote behind those.
-    #[error("names behind links of lower layers")]
-    BehindLinks,
-    /// The file system does not keep some kind of extended attribute, or shows none to this user.
-    #[error("extended attributes")]
-    Attributes,
-    /// Attributes of parents that the layer does not mention: a lower layer could not be read.
-    #[error("inherited attributes of parents")]
-    Inherited,
 }
 
 /// Why there is no report.

@@ -9,10 +9,11 @@ use rustix::io::Errno;
 use super::difference::{Differences, as_path};
 use super::lowers::{Lower, inherited};
 use super::metadata::{AttributeComparison, Keeps, compare_stat, major_minor};
-use super::report::{LayerError, NotCompared};
+use super::report::LayerError;
 use super::request::LayerComparison;
 use crate::Interrupt;
 use crate::finding::DifferenceKind;
+use crate::finding::NotCompared;
 use crate::io::{Entry, FileKind, Folder, Stat, errno};
 use crate::layer::Flavour;
 use crate::layer::tree::{Attribute, Inode, InodeId, NodeId, Outcome, Tree, is_comparable};
@@ -133,6 +134,8 @@ impl<'a> Walk<'a> {
     }
 
     fn differ(&mut self, node: NodeId, kind: DifferenceKind) {
+        let size_bytes = self.model.inode(node).map_or(0, |(_, inode)| inode.size_bytes());
+        self.differences.costs(cost(&kind, size_bytes));
         self.differences.add(self.model.path(node), kind);
     }
 
@@ -295,6 +298,22 @@ impl<'a> Walk<'a> {
 }
 
 /// Overlay's sign for "nothing": a character device 0:0.
+/// Bytes to be written, at most, to put right what differs of an inode with so many bytes.
+fn cost(kind: &DifferenceKind, size_bytes: u64) -> u64 {
+    /// What an inode, a name or an attribute takes on the disk.
+    const BLOCK_BYTES: u64 = 4096;
+    match kind {
+        DifferenceKind::Missing { .. }
+        | DifferenceKind::Type { .. }
+        | DifferenceKind::Size { .. }
+        | DifferenceKind::Content { .. }
+        | DifferenceKind::HardLink { .. }
+        | DifferenceKind::Unreadable { .. } => size_bytes.saturating_add(BLOCK_BYTES),
+        DifferenceKind::Unexpected { .. } => 0,
+        _ => BLOCK_BYTES,
+    }
+}
+
 fn is_whiteout(stat: &Stat) -> bool {
     stat.kind == FileKind::CharDevice && stat.rdev == 0
 }

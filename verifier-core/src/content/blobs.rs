@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use super::CONTENT;
 use crate::digest::{Algorithm, Digest};
 use crate::io::{Entry, FileKind, Folder, Stat, Time};
+use crate::layout;
 
 /// All that lies below `blobs/`.
 #[derive(Debug, Default)]
@@ -56,15 +56,14 @@ impl BlobFile {
     /// Where the blob of that digest is, below the root.
     #[must_use]
     pub fn path(digest: &Digest) -> PathBuf {
-        let algorithm = digest.algorithm().as_str();
-        Path::new(CONTENT).join("blobs").join(algorithm).join(digest.encoded())
+        layout::blob(digest)
     }
 }
 
 /// Lists `blobs/` below `root`. A store without one has no blobs.
 pub fn list_blobs(root: &Folder) -> Blobs {
     let mut found = Blobs::default();
-    let path = Path::new(CONTENT).join("blobs");
+    let path = layout::blobs();
     let mut algorithms = Vec::new();
     let listed = list_names(root, &path, &mut |name, kind| algorithms.push((name.to_owned(), kind)));
     if let Err(error) = listed {

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::CONTENT;
 use crate::io::{Folder, Time, read_full_at};
+use crate::layout;
 
 /// A write that was begun.
 #[derive(Debug, Clone)]
@@ -27,13 +27,13 @@ impl IngestFolder {
     /// Where the ingest is, below the root.
     #[must_use]
     pub fn path(&self) -> PathBuf {
-        Path::new(CONTENT).join("ingest").join(&self.name)
+        layout::ingests().join(&self.name)
     }
 }
 
 /// Lists `ingest/` below `root`; what could not be read goes into `unreadable`. A store without one has no ingests.
 pub fn list_ingests(root: &Folder, unreadable: &mut Vec<(PathBuf, io::Error)>) -> Vec<IngestFolder> {
-    let path = Path::new(CONTENT).join("ingest");
+    let path = layout::ingests();
     let mut names = Vec::new();
     let listed = root.folder(&path).and_then(|folder| {
         folder.list(&mut |entry| {

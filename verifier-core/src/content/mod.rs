@@ -14,6 +14,3 @@ mod ingests;
 
 pub use blobs::{BlobFile, Blobs, ForeignName, list_blobs};
 pub use ingests::{IngestFolder, list_ingests};
-
-/// Where the content store is below the root.
-pub const CONTENT: &str = "io.containerd.content.v1.content";

@@ -1,11 +1,13 @@
 //! How a path of an unpacked tree differs from what its layer makes.
 
+use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 
 use crate::io::FileKind;
+use crate::text::{errno, escape, escape_path, thousands};
 
 /// A path that is not what the layer makes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -92,6 +94,54 @@ impl DifferenceKind {
             DifferenceKind::Opaque { .. } => "opaque",
             DifferenceKind::Mtime { .. } => "mtime",
             DifferenceKind::HardLink { .. } => "hard-link",
+        }
+    }
+}
+
+/// How the path differs, without its name. Names in it are escaped.
+impl fmt::Display for DifferenceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DifferenceKind::Missing { expected } => write!(f, "{expected} is missing"),
+            DifferenceKind::Unexpected { actual } => write!(f, "{actual} that the layer does not have"),
+            DifferenceKind::Type { expected, actual } => write!(f, "{actual} instead of {expected}"),
+            DifferenceKind::Size { expected, actual } => {
+                write!(f, "{} bytes instead of {}", thousands(*actual), thousands(*expected))
+            }
+            DifferenceKind::Content { first_offset } => {
+                write!(f, "other bytes from offset {} on", thousands(*first_offset))
+            }
+            DifferenceKind::Unreadable { errno: number } => write!(f, "cannot be read: {}", errno(*number)),
+            DifferenceKind::Mode { expected, actual } => {
+                write!(f, "mode {actual:04o} instead of {expected:04o}")
+            }
+            DifferenceKind::Owner { expected, actual } => {
+                write!(f, "owner {}:{} instead of {}:{}", actual.0, actual.1, expected.0, expected.1)
+            }
+            DifferenceKind::LinkTarget { expected, actual } => {
+                write!(f, "link to {} instead of {}", escape(actual), escape(expected))
+            }
+            DifferenceKind::Device { expected, actual } => {
+                write!(f, "device {}:{} instead of {}:{}", actual.0, actual.1, expected.0, expected.1)
+            }
+            DifferenceKind::Xattr { name, expected: Some(_), actual: None } => {
+                write!(f, "attribute {} is missing", escape(name))
+            }
+            DifferenceKind::Xattr { name, expected: None, actual: Some(_) } => {
+                write!(f, "attribute {} is not the layer's", escape(name))
+            }
+            DifferenceKind::Xattr { name, .. } => write!(f, "attribute {} has another value", escape(name)),
+            DifferenceKind::Whiteout { actual: None } => f.write_str("whiteout is missing"),
+            DifferenceKind::Whiteout { actual: Some(actual) } => write!(f, "{actual} instead of a whiteout"),
+            DifferenceKind::Opaque { expected: true } => f.write_str("does not hide the folders below it"),
+            DifferenceKind::Opaque { expected: false } => f.write_str("hides the folders below it"),
+            DifferenceKind::Mtime { .. } => f.write_str("another time of change"),
+            DifferenceKind::HardLink { expected: true, other } => {
+                write!(f, "no hard link to {}", escape_path(other))
+            }
+            DifferenceKind::HardLink { expected: false, other } => {
+                write!(f, "a hard link to {}", escape_path(other))
+            }
         }
     }
 }

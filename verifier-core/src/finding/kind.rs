@@ -1,310 +1,229 @@
-//! What is wrong, with the evidence.
+//! The list of all kinds, and what each must say of itself.
 
-use std::path::PathBuf;
+use std::fmt;
 
 use serde::Serialize;
 
-use super::{
-    Code, ErofsFault, IndexEntry, Kept, LastTransaction, LeftOver, Role, SandboxFault, SnapshotKind,
-    StaleIngest, StatusFault, TreeDamage, Unparsable, Unusable, Usage, UuidFault,
-};
-use crate::bolt::Hides;
-use crate::digest::{ChainId, DiffId, Digest};
-use crate::io::FileKind;
+use super::{Cure, Role, Severity, Subject};
+use super::{absent, blob, bolt, image, kept, metadata, own_files, owners, path, rows, snapshot};
 
-/// What is wrong, with the evidence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "code", rename_all = "kebab-case")]
-#[non_exhaustive]
-#[expect(
-    missing_docs,
-    reason = "each variant is documented at its code; fields say their unit in their name"
-)]
-pub enum FindingKind {
-    BlobMissing {
-        role: Option<Role>,
-        size_bytes: Option<u64>,
-    },
-    BlobDigestMismatch {
-        role: Option<Role>,
-        actual: Digest,
-        size_bytes: u64,
-        recorded_size_bytes: Option<u64>,
-    },
-    BlobSizeMismatch {
-        role: Option<Role>,
-        recorded_size_bytes: u64,
-        size_bytes: u64,
-    },
-    BlobUnreadable {
-        role: Option<Role>,
-        errno: i32,
-    },
-    BlobNotRegular {
-        role: Option<Role>,
-        found: FileKind,
-    },
-    BlobUnreferenced {
-        size_bytes: u64,
-    },
-    BlobUnreferencedCorrupt {
-        actual: Digest,
-        size_bytes: u64,
-    },
-    BlobNameInvalid {
-        found: FileKind,
-    },
-    BlobRecordSizeWrong {
-        recorded_size_bytes: u64,
-        size_bytes: u64,
-    },
-    ImageTargetMissing {
-        target: Digest,
-    },
-    ImageConfigMissing {
-        manifest: Digest,
-        config: Digest,
-    },
-    ManifestUnparsable {
-        role: Role,
-        why: Unparsable,
-    },
-    #[serde(rename = "layer-diffid-mismatch")]
-    LayerDiffIdMismatch {
-        expected: DiffId,
-        actual: DiffId,
-    },
-    LayerInvalid {
-        error: String,
-    },
-    IngestStale {
-        why: StaleIngest,
-        size_bytes: u64,
-    },
-    MetadataValueInvalid {
-        error: String,
-    },
-    MetadataUnusable {
-        why: Unusable,
-        blobs: u64,
-        snapshots: u64,
-    },
-    SnapshotterDatabaseUnusable {
-        why: Unusable,
-    },
-    BoltMetaInvalid {
-        page: usize,
-        error: String,
-        used_txid: u64,
-        last_transaction: LastTransaction,
-    },
-    BoltPageInvalid {
-        pgid: u64,
-        bucket: Vec<String>,
-        /// The least key that the page can hold, where that is known.
-        from: Option<String>,
-        /// The key that is greater than all that the page can hold, where that is known.
-        to: Option<String>,
-        hides: Hides,
-        /// Whether it may be a page that the last transaction did not get to write; the state before is whole then.
-        torn: bool,
-        error: String,
-    },
-    SnapshotFolderMissing {
-        chain_id: Option<ChainId>,
-        healable: bool,
-    },
-    SnapshotUsageDiffers {
-        recorded: Usage,
-        actual: Usage,
-    },
-    SnapshotDiffers(Box<TreeDamage>),
-    SnapshotRowMissing {
-        backend_key: String,
-    },
-    SnapshotUnreferenced {
-        committed: bool,
-    },
-    SnapshotParentMissing {
-        parent: String,
-    },
-    SnapshotParentLoop {
-        keys: Vec<String>,
-    },
-    SnapshotParentDiffers {
-        expected: Option<String>,
-        actual: Option<String>,
-    },
-    SnapshotChainWrong {
-        chain_id: ChainId,
-        expected: Option<ChainId>,
-        actual: Option<ChainId>,
-    },
-    SnapshotKindWrong {
-        found: SnapshotKind,
-        children: u64,
-    },
-    SnapshotUsageMissing,
-    SnapshotIdShared {
-        others: Vec<String>,
-    },
-    SnapshotIndexWrong {
-        parent_id: u64,
-        child_id: u64,
-        entry: IndexEntry,
-    },
-    SnapshotSequenceBehind {
-        sequence: u64,
-        in_use: u64,
-    },
-    SnapshotFolderUnreferenced {
-        why: LeftOver,
-    },
-    SnapshotUnowned,
-    LabelWrong {
-        label: String,
-        value: String,
-        expected: Option<String>,
-    },
-    ContainerSnapshotMissing {
-        snapshotter: String,
-        key: String,
-    },
-    SandboxInvalid {
-        why: SandboxFault,
-    },
-    LeaseResourceMissing {
-        missing: Vec<String>,
-        /// Whether a repair of this tool made it.
-        ours: bool,
-        /// When it ends by itself.
-        ends: Option<String>,
-    },
-    LeaseExpired {
-        expired: String,
-        /// Whether a repair of this tool made it.
-        ours: bool,
-    },
-    SnapshotterMissing {
-        /// How many snapshots meta.db has of it.
-        snapshots: u64,
-        /// Whether its folder is there, with nothing in it.
-        is_empty: bool,
-    },
-    ContentMissing {
-        /// How many blobs meta.db has.
-        blobs: u64,
-    },
-    ErofsLayerInvalid {
-        why: ErofsFault,
-        /// The stack of layers that it holds the top of.
-        chain_id: Option<ChainId>,
-    },
-    RootEntryForeign {
-        found: FileKind,
-    },
-    UuidInvalid {
-        why: UuidFault,
-    },
-    UuidEmpty,
-    ContainerFolderMissing {
-        /// The folder that is gone, below the root.
-        #[serde(serialize_with = "super::lossy")]
-        folder: PathBuf,
-        image: String,
-        snapshotter: String,
-        snapshot_key: String,
-    },
-    ContainerStatusInvalid {
-        why: StatusFault,
-    },
-    CriLeftover,
-    TmpmountLeftover,
-    ImageNotRunnable {
-        /// The platform of this machine.
-        machine: String,
-        /// Those for which the image is here.
-        platforms: Vec<String>,
-    },
-    LeaseEndless {
-        /// How many.
-        leases: u64,
-        /// The oldest of them.
-        oldest: String,
-        /// When that was made.
-        since: String,
-        kept: Kept,
-    },
-    GcRootUnreached {
-        /// When the oldest was made.
-        since: String,
-        kept: Kept,
-    },
-    PathUnreadable {
-        errno: i32,
-    },
+/// What a kind of finding says of itself, beside its evidence. The compiler asks each for all of it.
+pub trait Fault {
+    /// How bad it is.
+    const SEVERITY: Severity;
+    /// What `repair` does about it at best.
+    const CURE: Cure;
+    /// The page of `explain`, without what `repair` does: that is written from the cure.
+    const PAGE: &'static str;
+
+    /// What is wrong with the subject: the rest of a sentence that begins with it. Names in it are escaped.
+    fn sentence(&self) -> String;
+
+    /// What to do now without `repair`, in whole sentences.
+    fn by_hand(&self) -> &'static str;
+
+    /// What `repair` does about this one, where the evidence narrows it down.
+    fn cure(&self) -> Cure {
+        Self::CURE
+    }
+
+    /// What the subject is to an image, where that is known.
+    fn role(&self) -> Option<Role> {
+        None
+    }
+
+    /// What should be, where that is one value.
+    fn expected(&self, _subject: &Subject) -> Option<String> {
+        None
+    }
+
+    /// What is there instead.
+    fn actual(&self) -> Option<String> {
+        None
+    }
 }
 
-impl FindingKind {
-    /// The stable name of the kind.
-    #[must_use]
-    pub fn code(&self) -> Code {
-        match self {
-            FindingKind::BlobMissing { .. } => Code::BlobMissing,
-            FindingKind::BlobDigestMismatch { .. } => Code::BlobDigestMismatch,
-            FindingKind::BlobSizeMismatch { .. } => Code::BlobSizeMismatch,
-            FindingKind::BlobUnreadable { .. } => Code::BlobUnreadable,
-            FindingKind::BlobNotRegular { .. } => Code::BlobNotRegular,
-            FindingKind::BlobUnreferenced { .. } => Code::BlobUnreferenced,
-            FindingKind::BlobUnreferencedCorrupt { .. } => Code::BlobUnreferencedCorrupt,
-            FindingKind::BlobNameInvalid { .. } => Code::BlobNameInvalid,
-            FindingKind::BlobRecordSizeWrong { .. } => Code::BlobRecordSizeWrong,
-            FindingKind::ImageTargetMissing { .. } => Code::ImageTargetMissing,
-            FindingKind::ImageConfigMissing { .. } => Code::ImageConfigMissing,
-            FindingKind::ManifestUnparsable { .. } => Code::ManifestUnparsable,
-            FindingKind::LayerDiffIdMismatch { .. } => Code::LayerDiffIdMismatch,
-            FindingKind::LayerInvalid { .. } => Code::LayerInvalid,
-            FindingKind::IngestStale { .. } => Code::IngestStale,
-            FindingKind::MetadataValueInvalid { .. } => Code::MetadataValueInvalid,
-            FindingKind::MetadataUnusable { .. } => Code::MetadataUnusable,
-            FindingKind::SnapshotterDatabaseUnusable { .. } => Code::SnapshotterDatabaseUnusable,
-            FindingKind::BoltMetaInvalid { .. } => Code::BoltMetaInvalid,
-            FindingKind::BoltPageInvalid { .. } => Code::BoltPageInvalid,
-            FindingKind::SnapshotFolderMissing { .. } => Code::SnapshotFolderMissing,
-            FindingKind::SnapshotUsageDiffers { .. } => Code::SnapshotUsageDiffers,
-            FindingKind::SnapshotDiffers(_) => Code::SnapshotDiffers,
-            FindingKind::SnapshotRowMissing { .. } => Code::SnapshotRowMissing,
-            FindingKind::SnapshotUnreferenced { .. } => Code::SnapshotUnreferenced,
-            FindingKind::SnapshotParentMissing { .. } => Code::SnapshotParentMissing,
-            FindingKind::SnapshotParentLoop { .. } => Code::SnapshotParentLoop,
-            FindingKind::SnapshotParentDiffers { .. } => Code::SnapshotParentDiffers,
-            FindingKind::SnapshotChainWrong { .. } => Code::SnapshotChainWrong,
-            FindingKind::SnapshotKindWrong { .. } => Code::SnapshotKindWrong,
-            FindingKind::SnapshotUsageMissing => Code::SnapshotUsageMissing,
-            FindingKind::SnapshotIdShared { .. } => Code::SnapshotIdShared,
-            FindingKind::SnapshotIndexWrong { .. } => Code::SnapshotIndexWrong,
-            FindingKind::SnapshotSequenceBehind { .. } => Code::SnapshotSequenceBehind,
-            FindingKind::SnapshotFolderUnreferenced { .. } => Code::SnapshotFolderUnreferenced,
-            FindingKind::SnapshotUnowned => Code::SnapshotUnowned,
-            FindingKind::LabelWrong { .. } => Code::LabelWrong,
-            FindingKind::ContainerSnapshotMissing { .. } => Code::ContainerSnapshotMissing,
-            FindingKind::SandboxInvalid { .. } => Code::SandboxInvalid,
-            FindingKind::LeaseResourceMissing { .. } => Code::LeaseResourceMissing,
-            FindingKind::LeaseExpired { .. } => Code::LeaseExpired,
-            FindingKind::SnapshotterMissing { .. } => Code::SnapshotterMissing,
-            FindingKind::ContentMissing { .. } => Code::ContentMissing,
-            FindingKind::ErofsLayerInvalid { .. } => Code::ErofsLayerInvalid,
-            FindingKind::RootEntryForeign { .. } => Code::RootEntryForeign,
-            FindingKind::UuidInvalid { .. } => Code::UuidInvalid,
-            FindingKind::ContainerFolderMissing { .. } => Code::ContainerFolderMissing,
-            FindingKind::ContainerStatusInvalid { .. } => Code::ContainerStatusInvalid,
-            FindingKind::ImageNotRunnable { .. } => Code::ImageNotRunnable,
-            FindingKind::LeaseEndless { .. } => Code::LeaseEndless,
-            FindingKind::GcRootUnreached { .. } => Code::GcRootUnreached,
-            FindingKind::UuidEmpty => Code::UuidEmpty,
-            FindingKind::CriLeftover => Code::CriLeftover,
-            FindingKind::TmpmountLeftover => Code::TmpmountLeftover,
-            FindingKind::PathUnreadable { .. } => Code::PathUnreadable,
-        }
+impl<T: Fault> Fault for Box<T> {
+    const SEVERITY: Severity = T::SEVERITY;
+    const CURE: Cure = T::CURE;
+    const PAGE: &'static str = T::PAGE;
+
+    fn sentence(&self) -> String {
+        (**self).sentence()
     }
+
+    fn by_hand(&self) -> &'static str {
+        (**self).by_hand()
+    }
+
+    fn cure(&self) -> Cure {
+        (**self).cure()
+    }
+
+    fn role(&self) -> Option<Role> {
+        (**self).role()
+    }
+
+    fn expected(&self, subject: &Subject) -> Option<String> {
+        (**self).expected(subject)
+    }
+
+    fn actual(&self) -> Option<String> {
+        (**self).actual()
+    }
+}
+
+macro_rules! kinds {
+    ($($name:ident($fault:ty) = $text:literal;)*) => {
+        /// The stable name of a kind of finding.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        #[expect(missing_docs, reason = "each is documented at the fault of its name")]
+        pub enum Code { $($name,)* }
+
+        impl Code {
+            /// All codes there are.
+            pub const ALL: &'static [Code] = &[$(Code::$name),*];
+
+            /// The name that scripts see: kebab-case, subject first.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Code::$name => $text,)* }
+            }
+
+            /// How bad findings of this kind are.
+            #[must_use]
+            pub fn severity(self) -> Severity {
+                match self { $(Code::$name => <$fault as Fault>::SEVERITY,)* }
+            }
+
+            /// What `repair` does about them at best.
+            #[must_use]
+            pub fn cure(self) -> Cure {
+                match self { $(Code::$name => <$fault as Fault>::CURE,)* }
+            }
+
+            /// The page as it lies in `pages/`.
+            pub(super) fn page_by_hand(self) -> &'static str {
+                match self { $(Code::$name => <$fault as Fault>::PAGE,)* }
+            }
+        }
+
+        /// What is wrong, with the evidence.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+        #[serde(tag = "code")]
+        #[non_exhaustive]
+        #[expect(missing_docs, reason = "each is documented at the fault of its name")]
+        pub enum FindingKind { $(#[serde(rename = $text)] $name($fault),)* }
+
+        $(impl From<$fault> for FindingKind {
+            fn from(fault: $fault) -> Self {
+                FindingKind::$name(fault)
+            }
+        })*
+
+        impl FindingKind {
+            /// The stable name of the kind.
+            #[must_use]
+            pub fn code(&self) -> Code {
+                match self { $(FindingKind::$name(_) => Code::$name,)* }
+            }
+
+            /// What to do now without `repair`, in whole sentences.
+            #[must_use]
+            pub fn by_hand(&self) -> &'static str {
+                match self { $(FindingKind::$name(fault) => fault.by_hand(),)* }
+            }
+
+            /// What `repair` does about it, as far as this evidence tells.
+            #[must_use]
+            pub fn cure(&self) -> Cure {
+                match self { $(FindingKind::$name(fault) => fault.cure(),)* }
+            }
+
+            /// What the subject is to an image, where that is known.
+            #[must_use]
+            pub fn role(&self) -> Option<Role> {
+                match self { $(FindingKind::$name(fault) => fault.role(),)* }
+            }
+
+            /// What should be, where that is one value.
+            #[must_use]
+            pub fn expected(&self, subject: &Subject) -> Option<String> {
+                match self { $(FindingKind::$name(fault) => fault.expected(subject),)* }
+            }
+
+            /// What is there instead.
+            #[must_use]
+            pub fn actual(&self) -> Option<String> {
+                match self { $(FindingKind::$name(fault) => fault.actual(),)* }
+            }
+        }
+
+        /// What is wrong with the subject: the rest of a sentence that begins with it.
+        impl fmt::Display for FindingKind {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self { $(FindingKind::$name(fault) => f.write_str(&fault.sentence()),)* }
+            }
+        }
+    };
+}
+
+// In the order in which findings of one severity are told.
+kinds! {
+    BlobMissing(blob::BlobMissing) = "blob-missing";
+    BlobDigestMismatch(blob::BlobDigestMismatch) = "blob-digest-mismatch";
+    BlobSizeMismatch(blob::BlobSizeMismatch) = "blob-size-mismatch";
+    BlobUnreadable(blob::BlobUnreadable) = "blob-unreadable";
+    BlobNotRegular(blob::BlobNotRegular) = "blob-not-regular";
+    BlobUnreferenced(blob::BlobUnreferenced) = "blob-unreferenced";
+    BlobUnreferencedCorrupt(blob::BlobUnreferencedCorrupt) = "blob-unreferenced-corrupt";
+    BlobNameInvalid(blob::BlobNameInvalid) = "blob-name-invalid";
+    BlobRecordSizeWrong(blob::BlobRecordSizeWrong) = "blob-record-size-wrong";
+    ImageTargetMissing(image::ImageTargetMissing) = "image-target-missing";
+    ImageConfigMissing(image::ImageConfigMissing) = "image-config-missing";
+    ManifestUnparsable(image::ManifestUnparsable) = "manifest-unparsable";
+    LayerDiffIdMismatch(image::LayerDiffIdMismatch) = "layer-diffid-mismatch";
+    LayerInvalid(image::LayerInvalid) = "layer-invalid";
+    IngestStale(path::IngestStale) = "ingest-stale";
+    MetadataValueInvalid(metadata::MetadataValueInvalid) = "metadata-value-invalid";
+    MetadataUnusable(metadata::MetadataUnusable) = "metadata-unusable";
+    SnapshotterDatabaseUnusable(metadata::SnapshotterDatabaseUnusable) = "snapshotter-database-unusable";
+    BoltMetaInvalid(bolt::BoltMetaInvalid) = "bolt-meta-invalid";
+    BoltPageInvalid(bolt::BoltPageInvalid) = "bolt-page-invalid";
+    SnapshotFolderMissing(snapshot::SnapshotFolderMissing) = "snapshot-folder-missing";
+    SnapshotUsageDiffers(snapshot::SnapshotUsageDiffers) = "snapshot-usage-differs";
+    SnapshotDiffers(Box<snapshot::TreeDamage>) = "snapshot-differs";
+    SnapshotRowMissing(rows::SnapshotRowMissing) = "snapshot-row-missing";
+    SnapshotUnreferenced(rows::SnapshotUnreferenced) = "snapshot-unreferenced";
+    SnapshotParentMissing(rows::SnapshotParentMissing) = "snapshot-parent-missing";
+    SnapshotParentLoop(rows::SnapshotParentLoop) = "snapshot-parent-loop";
+    SnapshotParentDiffers(rows::SnapshotParentDiffers) = "snapshot-parent-differs";
+    SnapshotChainWrong(rows::SnapshotChainWrong) = "snapshot-chain-wrong";
+    SnapshotKindWrong(rows::SnapshotKindWrong) = "snapshot-kind-wrong";
+    SnapshotUsageMissing(rows::SnapshotUsageMissing) = "snapshot-usage-missing";
+    SnapshotIdShared(rows::SnapshotIdShared) = "snapshot-id-shared";
+    SnapshotIndexWrong(rows::SnapshotIndexWrong) = "snapshot-index-wrong";
+    SnapshotSequenceBehind(rows::SnapshotSequenceBehind) = "snapshot-sequence-behind";
+    SnapshotFolderUnreferenced(snapshot::SnapshotFolderUnreferenced) = "snapshot-folder-unreferenced";
+    SnapshotUnowned(snapshot::SnapshotUnowned) = "snapshot-unowned";
+    LabelWrong(metadata::LabelWrong) = "label-wrong";
+    ContainerSnapshotMissing(owners::ContainerSnapshotMissing) = "container-snapshot-missing";
+    SandboxInvalid(owners::SandboxInvalid) = "sandbox-invalid";
+    LeaseResourceMissing(owners::LeaseResourceMissing) = "lease-resource-missing";
+    LeaseExpired(owners::LeaseExpired) = "lease-expired";
+    SnapshotterMissing(absent::SnapshotterMissing) = "snapshotter-missing";
+    ContentMissing(absent::ContentMissing) = "content-missing";
+    ErofsLayerInvalid(absent::ErofsLayerInvalid) = "erofs-layer-invalid";
+    RootEntryForeign(own_files::RootEntryForeign) = "root-entry-foreign";
+    UuidInvalid(own_files::UuidInvalid) = "uuid-invalid";
+    UuidEmpty(own_files::UuidEmpty) = "uuid-empty";
+    ContainerFolderMissing(own_files::ContainerFolderMissing) = "container-folder-missing";
+    ContainerStatusInvalid(own_files::ContainerStatusInvalid) = "container-status-invalid";
+    CriLeftover(own_files::CriLeftover) = "cri-leftover";
+    TmpmountLeftover(own_files::TmpmountLeftover) = "tmpmount-leftover";
+    ImageNotRunnable(absent::ImageNotRunnable) = "image-not-runnable";
+    LeaseEndless(kept::LeaseEndless) = "lease-endless";
+    GcRootUnreached(kept::GcRootUnreached) = "gc-root-unreached";
+    PathUnreadable(path::PathUnreadable) = "path-unreadable";
 }

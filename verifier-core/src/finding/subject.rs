@@ -1,11 +1,13 @@
 //! What a finding is about, and what it reaches.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+use crate::text::{escape, escape_path};
 
 /// What a finding is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -63,6 +65,29 @@ pub enum Subject {
     },
 }
 
+/// What it is about, as the operator would name it. Names are escaped.
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Subject::Store => f.write_str("the store"),
+            Subject::Blob { digest } => write!(f, "blob {digest}"),
+            Subject::Image { namespace, name } => {
+                write!(f, "image {} in {}", escape(name), escape(namespace))
+            }
+            Subject::Ingest { folder } => write!(f, "ingest {}", escape_path(folder)),
+            Subject::Snapshot { snapshotter, key, id } => {
+                write!(f, "{} snapshot {id} ({})", escape(snapshotter), escape(key))
+            }
+            Subject::Database { path } => write!(f, "database {}", escape_path(path)),
+            Subject::Record { database, path } => {
+                let path: Vec<String> = path.iter().map(escape).collect();
+                write!(f, "record {} in {}", path.join(" / "), escape_path(database))
+            }
+            Subject::Path { path } => f.write_str(&escape_path(path)),
+        }
+    }
+}
+
 /// Paths need not be UTF-8, and serde's own way with those is to fail; what is not is written with U+FFFD.
 pub(crate) fn lossy<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&path.to_string_lossy())
@@ -86,4 +111,11 @@ pub struct Named {
     pub namespace: String,
     /// An image's name or a container's id.
     pub name: String,
+}
+
+/// With its namespace. Both are escaped.
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", escape(&self.name), escape(&self.namespace))
+    }
 }

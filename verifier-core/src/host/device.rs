@@ -4,6 +4,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::io::mounts::{self, Mount};
+
 /// The mount that holds a root.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Device {
@@ -16,89 +18,43 @@ pub struct Device {
 }
 
 impl Device {
-    /// The mount that `root` lies on, as `/proc/self/mountinfo` lists it; `None` where that cannot be told.
+    /// The mount that `root` lies on, as the kernel lists it; `None` where that cannot be told.
     #[must_use]
     pub fn of(root: &Path) -> Option<Device> {
         let root = root.canonicalize().ok()?;
-        Device::in_list(&std::fs::read_to_string("/proc/self/mountinfo").ok()?, &root)
-    }
-
-    fn in_list(list: &str, root: &Path) -> Option<Device> {
-        Mount::above(list, root).map(|mount| mount.device)
+        mounts::above(&mounts::own().ok()?, &root).map(Device::from)
     }
 }
 
-/// A mount, as it is listed.
-struct Mount {
-    device: Device,
-    /// Read-only for whom this list is of.
-    is_read_only: bool,
-    /// Read-only for all: the file system itself.
-    is_file_system_read_only: bool,
-}
-
-impl Mount {
-    fn parse(line: &str) -> Option<Mount> {
-        let (place, what) = line.split_once(" - ")?;
-        let mut place = place.split(' ').skip(4);
-        let (mount_point, own) = (unescape(place.next()?), place.next()?);
-        let mut what = what.split(' ');
-        let (file_system, source) = (what.next()?.to_owned(), unescape(what.next()?));
-        let is = |options: &str, wanted: &[&str]| options.split(',').any(|one| wanted.contains(&one));
-        Some(Mount {
-            device: Device { source, file_system, mount_point },
-            is_read_only: is(own, &["ro"]),
-            // From 6.15, ext4 only says so when it found an error.
-            is_file_system_read_only: is(what.next().unwrap_or_default(), &["ro", "emergency_ro"]),
-        })
-    }
-
-    /// The innermost mount above `root`, the last one where several lie over each other (proc_pid_mountinfo(5)).
-    fn above(list: &str, root: &Path) -> Option<Mount> {
-        let mounts = list.lines().filter_map(Mount::parse);
-        let above = mounts.filter(|mount| root.starts_with(&mount.device.mount_point));
-        above.max_by_key(|mount| Path::new(&mount.device.mount_point).components().count())
+impl From<&Mount> for Device {
+    fn from(mount: &Mount) -> Device {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Device {
+            source: text(&mount.source),
+            file_system: text(&mount.fs),
+            mount_point: mount.point.to_string_lossy().into_owned(),
+        }
     }
 }
 
-/// Whether containerd cannot write to `root`, by `/proc/self/mountinfo`; false where that cannot be told.
+/// Whether containerd cannot write to `root`, by the kernel's list of mounts; false where that cannot be told.
 pub(crate) fn is_read_only(root: &Path) -> bool {
-    let list = std::fs::read_to_string("/proc/self/mountinfo");
-    root.canonicalize().is_ok_and(|root| list.is_ok_and(|list| is_read_only_in(&list, &root)))
+    let mounts = mounts::own().unwrap_or_default();
+    root.canonicalize().is_ok_and(|root| is_read_only_in(&mounts, &root))
 }
 
-fn is_read_only_in(list: &str, root: &Path) -> bool {
+fn is_read_only_in(mounts: &[Mount], root: &Path) -> bool {
+    let Some(mount) = mounts::above(mounts, root) else { return false };
+    // From 6.15, ext4 only says so when it found an error.
+    let of_file_system = ["ro", "emergency_ro"].iter().any(|option| mount.has_super_option(option));
     // A service with ProtectSystem=strict sees all of the system read-only, and so its own root folder: that is only its view.
-    let of_view = |mount: &Mount| {
-        !Mount::above(list, Path::new("/")).is_none_or(|top| top.is_read_only) && mount.is_read_only
-    };
-    Mount::above(list, root).is_some_and(|mount| mount.is_file_system_read_only || of_view(&mount))
-}
-
-/// Blanks, tabs, line breaks and backslashes are written as three octal digits.
-pub(crate) fn unescape(text: &str) -> String {
-    [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
-        .iter()
-        .fold(text.to_owned(), |text, (code, character)| text.replace(code, character))
+    let top = mounts::above(mounts, Path::new("/"));
+    of_file_system || top.is_some_and(|top| !top.has_option("ro") && mount.has_option("ro"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const LIST: &str = "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n\
-        30 22 8:17 / /var/lib rw,relatime shared:1 - xfs /dev/sdb1 rw\n\
-        31 22 8:33 / /var/lib rw - btrfs /dev/sdc rw\n\
-        32 22 0:5 / /mnt/a\\040b rw - tmpfs none rw\n";
-
-    #[test]
-    fn the_innermost_and_last_mount_counts() {
-        let source = |root| Device::in_list(LIST, Path::new(root)).unwrap().source;
-        assert_eq!(source("/var/lib/containerd"), "/dev/sdc");
-        assert_eq!(source("/var/library"), "/dev/sda1");
-        assert_eq!(source("/mnt/a b/c"), "none");
-        assert_eq!(Device::in_list("noise", Path::new("/")), None);
-    }
 
     #[test]
     fn read_only_is_what_is_so_for_containerd_too() {
@@ -106,14 +62,15 @@ mod tests {
             let list = format!(
                 "22 1 8:1 / / {top} - ext4 /dev/sda1 rw,errors=remount-ro\n30 22 8:17 / /root {root}\n"
             );
-            is_read_only_in(&list, Path::new("/root"))
+            is_read_only_in(&mounts::parse(list.as_bytes()).unwrap(), Path::new("/root"))
         };
         assert!(!is("rw", "rw - ext4 /dev/sdb1 rw") && !is("ro", "ro,nosuid - ext4 /dev/sdb1 rw"));
         assert!(is("rw", "rw - ext4 /dev/sdb1 ro") && is("ro", "ro - ext4 /dev/sdb1 ro"));
         assert!(is("rw", "ro,nosuid shared:1 - ext4 /dev/sdb1 rw,discard"));
         assert!(is("rw", "rw - ext4 /dev/sdb1 rw,emergency_ro"));
-        assert!(!is_read_only_in("", Path::new("/root")));
-        assert!(!is_read_only_in("22 1 8:1 / / ro - ext4 /dev/sda1 rw\n", Path::new("/root")));
+        assert!(!is_read_only_in(&[], Path::new("/root")));
+        let top = mounts::parse(b"22 1 8:1 / / ro - ext4 /dev/sda1 rw\n").unwrap();
+        assert!(!is_read_only_in(&top, Path::new("/root")));
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! What is configured to be mounted, fstab(5) and systemd's mount units, beside what is.
 
+use std::ffi::OsString;
 use std::fs;
-use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FileType;
 
-use super::Advice;
-use crate::host::Device;
-use crate::host::device::unescape;
+use super::{Advice, Device};
+use crate::io::mounts;
 
 /// Where units lie, the first that has one wins (systemd.unit(5)). What its generator made of fstab is in none of them.
 const UNITS: [&str; 5] = [
@@ -51,8 +51,10 @@ fn lines(tab: &str) -> impl Iterator<Item = Configured> {
         let mut fields = line.split_ascii_whitespace();
         let (source, mount_point, kind) = (fields.next()?, fields.next()?, fields.next()?);
         let waits = fields.next().unwrap_or_default().split(',').any(|option| option == "noauto");
-        let mount_point = PathBuf::from(unescape(mount_point));
-        (kind != "swap" && !waits).then(|| Configured { source: unescape(source), mount_point })
+        let unescape = |field: &str| mounts::unescape(field.as_bytes());
+        let mount_point = PathBuf::from(OsString::from_vec(unescape(mount_point)));
+        let source = String::from_utf8_lossy(&unescape(source)).into_owned();
+        (kind != "swap" && !waits).then_some(Configured { source, mount_point })
     })
 }
 

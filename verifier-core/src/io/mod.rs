@@ -12,6 +12,8 @@ mod error;
 mod folder;
 mod gate;
 mod hold;
+pub(crate) mod locks;
+pub(crate) mod mounts;
 mod read_at;
 mod stat;
 
@@ -21,5 +23,6 @@ pub use folder::{Entry, File, Folder, NotRegular};
 pub use gate::{Gate, Op, Reader};
 pub use hold::Holder;
 pub(crate) use hold::hold;
+pub use locks::{LockState, Unseen};
 pub use read_at::{ReadAt, read_full_at};
 pub use stat::{FileKind, Stat, Time};

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::labels::Labels;
-use super::value::{self, ValueError};
+use super::value;
+use crate::finding::ValueError;
 use crate::texts::Texts;
 use crate::time::Timestamp;
 

@@ -1,8 +1,9 @@
 //! `images/<name>`.
 
 use super::labels::Labels;
-use super::value::{self, ValueError};
+use super::value;
 use crate::digest::Digest;
+use crate::finding::ValueError;
 use crate::texts::Texts;
 use crate::time::Timestamp;
 

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::labels::Labels;
-use super::value::{self, ValueError};
+use super::value;
 use super::{
     BlobRecord, ContainerRecord, ImageRecord, IngestRecord, LeaseRecord, SandboxRecord, SnapshotRecord,
 };
 use crate::bolt::Visitor;
 use crate::digest::Digest;
+use crate::finding::ValueError;
 use crate::texts::{Text, Texts};
 
 /// What meta.db says.

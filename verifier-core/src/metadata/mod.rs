@@ -34,6 +34,7 @@ mod snapshots;
 mod snapshotter_db;
 mod value;
 
+pub use crate::finding::ValueError;
 pub use crate::texts::Text;
 pub use census::{Census, RecordCounts, RecordKind, Schema};
 pub use containers::{ContainerRecord, SandboxRecord};
@@ -45,5 +46,4 @@ pub use meta_db::{InvalidValue, Metadata, MetadataVisitor, Namespace};
 pub use salvage::{StrayRecord, StrayRecords};
 pub use snapshots::SnapshotRecord;
 pub use snapshotter_db::{BackendSnapshot, Kind, Snapshots, SnapshotterVisitor};
-pub use value::ValueError;
 pub(crate) use value::pack;

@@ -1,7 +1,8 @@
 //! `snapshots/<snapshotter>/<key>`.
 
 use super::labels::Labels;
-use super::value::{self, ValueError};
+use super::value;
+use crate::finding::ValueError;
 use crate::texts::{Text, Texts};
 use crate::time::Timestamp;
 

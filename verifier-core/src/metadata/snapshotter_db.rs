@@ -5,9 +5,10 @@ use std::rc::Rc;
 
 use super::labels::Labels;
 use super::meta_db::{InvalidValue, Metadata};
-use super::value::{self, ValueError};
+use super::value;
 use crate::bolt::Visitor;
 use crate::finding::Usage;
+use crate::finding::ValueError;
 use crate::texts::{Text, Texts};
 use crate::time::Timestamp;
 

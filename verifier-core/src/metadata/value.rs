@@ -11,32 +11,9 @@ use std::collections::BTreeMap;
 
 use super::labels::Labels;
 use crate::digest::Digest;
+use crate::finding::ValueError;
 use crate::texts::{Text, Texts};
 use crate::time::Timestamp;
-
-/// A value is not what containerd writes under that key.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ValueError {
-    /// Not a varint, or bytes follow it.
-    #[error("not a number")]
-    Number,
-    /// A number that such a record cannot have.
-    #[error("{0} cannot be")]
-    Range(i64),
-    /// Not a time as Go writes it.
-    #[error("not a time")]
-    Time,
-    /// Not UTF-8.
-    #[error("not a text")]
-    Text,
-    /// Not a digest.
-    #[error("not a digest: {0}")]
-    Digest(String),
-    /// A value that every such record has is not there.
-    #[error("{0} is missing")]
-    Missing(&'static str),
-}
 
 /// Seconds from year 1, Go's zero time, to 1970.
 pub(super) const YEAR_1_TO_1970: i64 = 62_135_596_800;

@@ -43,7 +43,7 @@ pub struct Report {
     pub coverage: Coverage,
     /// What could be read of each database.
     pub databases: Vec<DatabaseReport>,
-    /// What of the host lies behind it; the caller's to ask ([`crate::host::advise`]).
+    /// What of the host lies behind it, and what of it could not be told.
     pub advice: Vec<Advice>,
     /// How long it took.
     pub elapsed: Duration,

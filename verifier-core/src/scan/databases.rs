@@ -7,7 +7,7 @@ use rustix::io::Errno;
 
 use super::view::{DatabaseView, Seen, salvage};
 use crate::bolt::{Database, MetaFault, OpenError, PageFault, ViewError, Visitor, consistent};
-use crate::finding::Unusable;
+use crate::finding::{NoMeta, Unusable};
 use crate::io::{FileKind, Folder, NotRegular, ReadAt, Time};
 use crate::metadata::{Schema, StrayRecords};
 
@@ -114,12 +114,17 @@ fn read_pages<V: Visitor, T>(
         Err(ViewError::Open(OpenError::NoValidMeta { faults })) if let Some(errno) = unreadable(&faults) => {
             (DatabaseState::Unreadable(io::Error::from_raw_os_error(errno)), None)
         }
-        Err(ViewError::Open(error)) => {
-            let database = Database::without_meta(source).ok().flatten();
-            let error = error.to_string();
-            (DatabaseState::Unusable(Unusable::NoMeta { error }), database.as_ref().map(salvage))
+        Err(ViewError::Open(OpenError::TooShort { bytes })) => no_meta(source, NoMeta::TooShort { bytes }),
+        Err(ViewError::Open(OpenError::NoValidMeta { faults })) => {
+            no_meta(source, NoMeta::Invalid { faults })
         }
     }
+}
+
+/// A database of which only pages that nothing leads to may be read.
+fn no_meta<T>(source: &dyn ReadAt, error: NoMeta) -> (DatabaseState<T>, Option<StrayRecords>) {
+    let database = Database::without_meta(source).ok().flatten();
+    (DatabaseState::Unusable(Unusable::NoMeta { error }), database.as_ref().map(salvage))
 }
 
 /// What is known of a file that cannot even be opened.

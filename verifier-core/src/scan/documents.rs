@@ -274,7 +274,7 @@ fn read_document(root: &Folder, digest: &Digest, kind: DocumentKind, texts: &Tex
             document: parsed.ok().map(Box::new),
         },
         (None, Ok(document)) => DocumentState::Parsed(document),
-        (None, Err(error)) => DocumentState::Unparsable(Unparsable::Json { error: error.to_string() }),
+        (None, Err(error)) => DocumentState::Unparsable(Unparsable::Json { error: (&error).into() }),
     }
 }
 

@@ -10,36 +10,28 @@ use rustix::io::Errno;
 
 use super::databases::{DatabaseFacts, DatabaseState, read_database};
 use super::documents::Documents;
-use super::mode::mode_of;
 use super::own_files::OwnFiles;
 use super::platforms::Platforms;
 use crate::Interrupt;
 use crate::content::{Blobs, IngestFolder, list_blobs, list_ingests};
 use crate::finding::Unusable;
-use crate::io::{FileKind, Folder, Time};
+use crate::io::locks::lock_state;
+use crate::io::{FileKind, Folder, LockState, Time};
+use crate::layout::{self, META_DB};
 use crate::metadata::{Kind, Metadata, MetadataVisitor, Schema, Snapshots, SnapshotterVisitor};
 use crate::scan::Mode;
-use crate::snapshot::{EROFS, ErofsLayer, erofs_folder};
+use crate::snapshot::{Driver, EROFS, ErofsLayer, HOLDERS, erofs_folder};
 use crate::store::Store;
 use crate::texts::Texts;
 use crate::time::Timestamp;
-
-/// containerd's own database, below the root.
-pub(crate) const META_DB: &str = "io.containerd.metadata.v1.bolt/meta.db";
-
-/// How a snapshotter's folder begins; its name follows.
-pub(crate) const SNAPSHOTTER_PREFIX: &str = "io.containerd.snapshotter.v1.";
-
-/// Where the snapshotter `name` keeps its things below the root; one that runs elsewhere has no such folder.
-pub(crate) fn snapshotter_path(name: &str) -> PathBuf {
-    PathBuf::from(format!("{SNAPSHOTTER_PREFIX}{name}"))
-}
 
 /// Every fact of a store.
 #[derive(Debug)]
 pub struct Inventory {
     /// Whether a containerd holds the store.
     pub mode: Mode,
+    /// What that was told by: the lock of meta.db.
+    pub lock: LockState,
     /// When the scan began.
     pub began: Timestamp,
     /// containerd's own database.
@@ -77,7 +69,7 @@ pub struct Snapshotter {
     pub holders: Vec<Holder>,
 }
 
-/// A folder of a snapshotter that holds those of its snapshots: `snapshots`; with btrfs `active` and `view`, too.
+/// A folder of a snapshotter that holds those of its snapshots ([`HOLDERS`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
     /// Where it is, below the root.
@@ -124,6 +116,25 @@ impl Inventory {
             || modified.is_some_and(|time| self.began.seconds.saturating_sub(time.seconds) >= SETTLED_SECONDS)
     }
 
+    /// Where the snapshot of that key and number is, below the root: its folder by what its row says it is, else where its number
+    /// is. `None` for a snapshotter whose snapshots are no folders.
+    #[must_use]
+    pub fn snapshot_folder(&self, snapshotter: &str, key: &str, id: u64) -> Option<PathBuf> {
+        let driver = Driver::of(snapshotter)?;
+        let of = self.snapshotters.get(snapshotter);
+        let rows = of.and_then(|of| of.database.as_ref()?.records());
+        let row = rows.and_then(|rows| rows.by_key.get(key)).filter(|row| row.id == id);
+        let name = id.to_string();
+        let holders = of.into_iter().flat_map(|of| &of.holders);
+        let has_it = |holder: &&Holder| holder.names.binary_search(&name).is_ok();
+        let below = |kind| layout::snapshotter(snapshotter).join(driver.folder(kind, id));
+        match (row, holders.clone().find(has_it)) {
+            (Some(row), _) => Some(below(row.kind)),
+            (None, Some(holder)) => Some(holder.path.join(name)),
+            (None, None) => Some(below(Kind::Committed)),
+        }
+    }
+
     /// What meta.db says; nothing, when it cannot be read.
     #[must_use]
     pub fn metadata(&self) -> &Metadata {
@@ -137,13 +148,7 @@ pub fn scan(store: &Store, interrupt: &Interrupt) -> Inventory {
     let root = store.folder();
     let mut unreadable = Vec::new();
     let began = Timestamp::now();
-    let mode = match root.stat(META_DB) {
-        // The lock is on what the link leads to.
-        Ok(stat) if stat.kind == FileKind::Symlink => Mode::Live,
-        Ok(stat) => mode_of(&stat),
-        Err(error) if is_loop(&error) => Mode::Live,
-        Err(_) => Mode::Stopped,
-    };
+    let lock = lock_state(root, META_DB);
     // Files before rows: a blob is renamed into place before its row is written, so a row that is seen has a file that
     // was there to be seen; what the order cannot exclude is looked at again (verify::confirm).
     let blobs = list_blobs(root);
@@ -164,7 +169,8 @@ pub fn scan(store: &Store, interrupt: &Interrupt) -> Inventory {
     let erofs = list_erofs(root, &snapshotters, interrupt, &mut unreadable);
     let own_files = OwnFiles::look(root, &mut unreadable);
     Inventory {
-        mode,
+        mode: lock.into(),
+        lock,
         began,
         meta_db,
         snapshotters,
@@ -203,11 +209,6 @@ fn list_erofs(
     layers
 }
 
-/// A link is in the way.
-fn is_loop(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(Errno::LOOP.raw_os_error())
-}
-
 fn list_snapshotters(
     root: &Folder,
     texts: &Rc<Texts>,
@@ -215,8 +216,7 @@ fn list_snapshotters(
 ) -> BTreeMap<String, Snapshotter> {
     let mut names = Vec::new();
     let listed = root.list(&mut |entry| {
-        let name = entry.name.as_bytes().strip_prefix(SNAPSHOTTER_PREFIX.as_bytes());
-        names.extend(name.and_then(|name| std::str::from_utf8(name).ok()).map(str::to_owned));
+        names.extend(layout::snapshotter_name(entry.name.as_bytes()).map(str::to_owned));
         Ok(())
     });
     if let Err(error) = listed {
@@ -224,7 +224,7 @@ fn list_snapshotters(
     }
     let mut snapshotters = BTreeMap::new();
     for name in names {
-        let path = snapshotter_path(&name);
+        let path = layout::snapshotter(&name);
         match root.stat(&path) {
             Ok(stat) if stat.kind == FileKind::Folder => {
                 snapshotters.insert(name, read_snapshotter(root, path, texts, unreadable));
@@ -246,7 +246,7 @@ fn read_snapshotter(
 ) -> Snapshotter {
     let mut holders = Vec::new();
     let mut has_snapshots = false;
-    for name in ["snapshots", "active", "view"] {
+    for name in HOLDERS {
         let path = path.join(name);
         match read_holder(root, path.clone(), &mut has_snapshots) {
             Ok(holder) => holders.push(holder),
@@ -259,7 +259,7 @@ fn read_snapshotter(
     }
     let database = read_database(
         root,
-        &path.join("metadata.db"),
+        &layout::metadata_db(&path),
         Schema::Snapshotter,
         || SnapshotterVisitor::sharing(Rc::clone(texts)),
         SnapshotterVisitor::finish,

@@ -12,7 +12,6 @@ pub use databases::{DatabaseFacts, DatabaseState};
 pub(crate) use documents::children;
 pub use documents::{DocumentFact, DocumentState, Documents, LayerOfChain};
 pub use inventory::{Holder, Inventory, Snapshotter, scan};
-pub(crate) use inventory::{META_DB, SNAPSHOTTER_PREFIX, snapshotter_path};
 pub use mode::Mode;
 pub(crate) use own_files::CRI_CONTAINERS;
 pub use own_files::{LeftPath, OwnFiles, UuidState};

@@ -6,7 +6,6 @@
 //!   overlayfs   snapshots/<id>/fs        what the layer changes; work beside it while it is active
 //!   native      snapshots/<id>           the whole tree
 //!   btrfs       active/<id> view/<id> snapshots/<id>    subvolumes, the whole tree
-//!   erofs       snapshots/<id>/layer.erofs         an image of what the layer changes (erofs.rs)
 //! ```
 //!
 //! Sources: plugins/snapshots/{overlay,native,btrfs} of containerd 2.1; the same in snapshots/ of 1.6 and 1.7.
@@ -16,6 +15,7 @@ mod erofs;
 mod usage;
 
 pub use driver::Driver;
+pub(crate) use driver::HOLDERS;
 pub use erofs::ErofsLayer;
 pub(crate) use erofs::{EROFS, erofs_folder};
 pub use usage::{TreeUsage, usage};

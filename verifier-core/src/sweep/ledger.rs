@@ -13,9 +13,9 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::doubt::Doubt;
-use super::state_dir::{Lock, StateDir};
 use crate::finding::{Code, Severity};
+use crate::state::Doubt;
+use crate::state::{Lock, StateDir};
 
 /// A verification.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

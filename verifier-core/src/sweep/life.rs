@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::state_dir::StateDir;
 use crate::plan::{AtRisk, Stamp};
+use crate::state::StateDir;
 use crate::time::Timestamp;
 
 /// A point in a boot.

@@ -4,23 +4,20 @@
 //! [`StateDir`] says what lies where, [`sweep`](fn@sweep) does the work, [`backups`] is what a rebuild reads. Nothing here
 //! writes below a containerd root.
 
-pub mod backups;
-
-mod doubt;
 mod items;
 mod ledger;
 mod life;
 mod pace;
 mod run;
 mod runs;
-mod state_dir;
+mod stamp;
 
-pub use backups::{Backup, BackupError, Keep};
-pub use doubt::Doubt;
+pub use crate::state::backups;
+pub use crate::state::{Backup, BackupError, Doubt, Keep, Lock, LockError, StateDir, write_atomically};
 pub use items::Item;
 pub use ledger::{Entry, Ledger};
 pub use life::{Moment, beat, last_shutdown, window, write_stamp};
 pub use pace::{Pace, PaceOptions};
 pub use run::{SweepError, SweepOptions, Swept, sweep};
 pub use runs::{Run, add_run, runs};
-pub use state_dir::{Lock, LockError, StateDir, write_atomically};
+pub use stamp::{StampError, leave_stamp};

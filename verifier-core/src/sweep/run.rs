@@ -5,13 +5,11 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::backups::{self, BackupError, Keep};
 use super::items::{Item, items};
 use super::ledger::{Entry, Ledger};
 use super::life::{Moment, beat};
-use super::state_dir::{Lock, StateDir};
 use crate::Interrupt;
-use crate::check::{Checked, look};
+use crate::check::{Checked, look_at_store};
 use crate::event::{Event, Observer};
 use crate::finding::{Depth, Reason, Tally, Unverified};
 use crate::finding::{Finding, Subject};
@@ -19,6 +17,8 @@ use crate::plan::Plan;
 use crate::plan::{CheckError, CheckOptions};
 use crate::report::Report;
 use crate::scan::scan;
+use crate::state::backups::{self, BackupError, Keep};
+use crate::state::{Lock, StateDir};
 use crate::store::Store;
 use crate::time::Timestamp;
 
@@ -130,8 +130,10 @@ pub fn sweep(
     let oldest = ages.min().flatten().map(|oldest| verified.saturating_sub(oldest));
     let counts = [(all.len() - due.len()) as u64, rest.len() as u64];
     let (done, bytes) = (found.done, found.blobs.bytes.saturating_add(found.snapshots.bytes));
+    let mut report = found.report(structure, counts, start.elapsed(), interrupt.is_raised(), observer);
+    report.advice.extend(crate::host::advise(store.root()));
     Ok(Swept {
-        report: found.report(structure, counts, start.elapsed(), interrupt.is_raised(), observer),
+        report,
         subjects: all.len() as u64,
         verified: done,
         bytes,
@@ -204,7 +206,7 @@ impl Eye<'_> {
     fn look(&self, batch: &[&Item]) -> Result<Checked, CheckError> {
         let options = CheckOptions::default().depth(Depth::Full).threads(self.options.threads);
         let subjects = batch.iter().filter_map(|item| item.subjects.first()).cloned().collect();
-        look(self.store, &options, Some(&subjects), self.observer, self.interrupt)
+        look_at_store(self.store, &options, Some(&subjects), self.observer, self.interrupt)
     }
 }
 

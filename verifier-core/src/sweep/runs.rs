@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ledger::is_damage;
 use super::run::Swept;
-use super::state_dir::{Lock, StateDir};
+use crate::state::{Lock, StateDir};
 use crate::time::Timestamp;
 
 /// A sweep that was.

@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 
 use super::candidate::Examination;
-use crate::content::CONTENT;
-use crate::finding::{BlastRadius, FindingKind, Subject};
+use crate::finding::{BlastRadius, ContentMissing, SnapshotterMissing, Subject};
+use crate::layout;
+use crate::layout::CONTENT;
 use crate::metadata::SnapshotRecord;
 use crate::plan::Plan;
-use crate::scan::{Inventory, Snapshotter, snapshotter_path};
+use crate::scan::{Inventory, Snapshotter};
 use crate::texts::Text;
 use crate::verify::references::References;
 
@@ -31,7 +32,7 @@ pub(super) fn examine(
     let blobs = inventory.metadata().namespaces.values().map(|records| records.blobs.len() as u64).sum();
     if is_content_missing(inventory) && plan.scope.is_everything() {
         let blast = everything(inventory, |records| !records.blobs.is_empty());
-        into.find(FindingKind::ContentMissing { blobs }, Subject::Path { path: CONTENT.into() }, blast);
+        into.find(ContentMissing { blobs }, Subject::Path { path: CONTENT.into() }, blast);
     }
 }
 
@@ -49,7 +50,7 @@ fn examine_snapshotters(
 ) {
     for (name, snapshots) in recorded(inventory, plan) {
         let Some(is_empty) = absence(inventory.snapshotters.get(name)) else { continue };
-        let path = snapshotter_path(name);
+        let path = layout::snapshotter(name);
         let is_unread = inventory.unreadable.iter().any(|(unread, _)| unread.starts_with(&path));
         if is_unread || !BUILT_IN.contains(&name) || plan.elsewhere.contains(name) {
             continue;
@@ -62,7 +63,7 @@ fn examine_snapshotters(
             blast.images.extend(one.images);
             blast.containers.extend(one.containers);
         }
-        let kind = FindingKind::SnapshotterMissing { snapshots: snapshots.len() as u64, is_empty };
+        let kind = SnapshotterMissing { snapshots: snapshots.len() as u64, is_empty };
         into.find(kind, Subject::Path { path }, blast);
     }
 }

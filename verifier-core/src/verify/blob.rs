@@ -9,7 +9,10 @@ use super::references::References;
 use super::rehash::{Rehash, Rehashed};
 use crate::content::BlobFile;
 use crate::digest::{Algorithm, Digest};
-use crate::finding::{Depth, Reason};
+use crate::finding::{
+    BlobDigestMismatch, BlobMissing, BlobNameInvalid, BlobNotRegular, BlobRecordSizeWrong, BlobSizeMismatch,
+    BlobUnreadable, BlobUnreferenced, BlobUnreferencedCorrupt, Depth, Reason,
+};
 use crate::finding::{FindingKind, Subject, Unparsable};
 use crate::io::{FileKind, NotRegular, errno, is_media_error};
 use crate::metadata::BlobRecord;
@@ -69,7 +72,7 @@ fn expected(inventory: &Inventory) -> BTreeSet<&Digest> {
 fn examine_foreign(inventory: &Inventory, into: &mut Examination) {
     for name in &inventory.blobs.foreign {
         let subject = Subject::Path { path: name.path.clone() };
-        into.find(FindingKind::BlobNameInvalid { found: name.kind }, subject, Default::default());
+        into.find(BlobNameInvalid { found: name.kind }, subject, Default::default());
     }
     for (path, error) in &inventory.blobs.unreadable {
         into.unreadable(path, error);
@@ -90,7 +93,7 @@ impl Blob<'_> {
         let Some(file) = self.file else { return self.examine_absence(into) };
         if file.kind != FileKind::File {
             let role = self.role();
-            return self.find(FindingKind::BlobNotRegular { role, found: file.kind }, into);
+            return self.find(BlobNotRegular { role, found: file.kind }, into);
         }
         if self.records.is_empty() && !self.can_judge_records() {
             // The record may have been on a page that is lost.
@@ -133,28 +136,25 @@ impl Blob<'_> {
             return;
         }
         let size_bytes = self.records.iter().find_map(|record| record.size_bytes);
-        self.find(FindingKind::BlobMissing { role: self.role(), size_bytes }, into);
+        self.find(BlobMissing { role: self.role(), size_bytes }, into);
     }
 
     fn examine_bytes(&self, actual: &Digest, size_bytes: u64, into: &mut Examination) {
         let wrong_size = self.recorded_size_but(size_bytes);
         match (actual == self.digest, self.records.is_empty()) {
-            (true, true) if !self.held => self.find(FindingKind::BlobUnreferenced { size_bytes }, into),
+            (true, true) if !self.held => self.find(BlobUnreferenced { size_bytes }, into),
             (true, _) => {
                 if let Some(recorded_size_bytes) = wrong_size {
-                    self.find(FindingKind::BlobRecordSizeWrong { recorded_size_bytes, size_bytes }, into);
+                    self.find(BlobRecordSizeWrong { recorded_size_bytes, size_bytes }, into);
                 }
             }
             (false, true) => {
-                self.find(FindingKind::BlobUnreferencedCorrupt { actual: actual.clone(), size_bytes }, into);
+                self.find(BlobUnreferencedCorrupt { actual: actual.clone(), size_bytes }, into);
             }
             (false, false) => {
                 let (role, actual) = (self.role(), actual.clone());
                 let recorded_size_bytes = self.recorded_size();
-                self.find(
-                    FindingKind::BlobDigestMismatch { role, actual, size_bytes, recorded_size_bytes },
-                    into,
-                );
+                self.find(BlobDigestMismatch { role, actual, size_bytes, recorded_size_bytes }, into);
             }
         }
     }
@@ -164,10 +164,10 @@ impl Blob<'_> {
         match self.recorded_size_but(size_bytes) {
             Some(recorded_size_bytes) => {
                 let role = self.role();
-                self.find(FindingKind::BlobSizeMismatch { role, recorded_size_bytes, size_bytes }, into);
+                self.find(BlobSizeMismatch { role, recorded_size_bytes, size_bytes }, into);
             }
             None if self.records.is_empty() && !self.held => {
-                self.find(FindingKind::BlobUnreferenced { size_bytes }, into);
+                self.find(BlobUnreferenced { size_bytes }, into);
             }
             _ => {}
         }
@@ -175,9 +175,9 @@ impl Blob<'_> {
 
     fn examine_error(&self, error: &io::Error, into: &mut Examination) {
         match NotRegular::of(error) {
-            Some(found) => self.find(FindingKind::BlobNotRegular { role: self.role(), found }, into),
+            Some(found) => self.find(BlobNotRegular { role: self.role(), found }, into),
             None if is_media_error(errno(error)) => {
-                self.find(FindingKind::BlobUnreadable { role: self.role(), errno: errno(error) }, into);
+                self.find(BlobUnreadable { role: self.role(), errno: errno(error) }, into);
             }
             None => self.skip(reason_for(error), into),
         }
@@ -235,7 +235,7 @@ impl Blob<'_> {
         Subject::Blob { digest: self.digest.clone() }
     }
 
-    fn find(&self, kind: FindingKind, into: &mut Examination) {
+    fn find(&self, kind: impl Into<FindingKind>, into: &mut Examination) {
         let witness = match self.file {
             Some(file) if self.records.is_empty() => Witness::File(file.ino, file.mtime),
             _ => Witness::Records(self.records.iter().map(|record| record.created).collect()),

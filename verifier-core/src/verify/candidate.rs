@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use crate::finding::{BlastRadius, Finding, FindingKind, Subject};
+use crate::finding::{BlastRadius, Finding, FindingKind, PathUnreadable, Subject};
 use crate::finding::{Coverage, Reason, Unverified};
 use crate::io::{Time, errno, is_media_error};
 use crate::time::Timestamp;
@@ -44,18 +44,19 @@ pub(crate) struct Examination {
 }
 
 impl Examination {
-    pub(crate) fn find(&mut self, kind: FindingKind, subject: Subject, blast: BlastRadius) {
+    pub(crate) fn find(&mut self, kind: impl Into<FindingKind>, subject: Subject, blast: BlastRadius) {
         self.find_with(Witness::None, kind, subject, blast);
     }
 
     pub(crate) fn find_with(
         &mut self,
         witness: Witness,
-        kind: FindingKind,
+        kind: impl Into<FindingKind>,
         subject: Subject,
         blast: BlastRadius,
     ) {
-        self.candidates.push(Candidate { finding: Finding { kind, subject, blast }, witness });
+        let finding = Finding { kind: kind.into(), subject, path: None, blast };
+        self.candidates.push(Candidate { finding, witness });
     }
 
     pub(crate) fn leave_out(&mut self, subject: Subject, reason: Reason) {
@@ -66,7 +67,7 @@ impl Examination {
     pub(crate) fn unreadable(&mut self, path: &Path, error: &io::Error) {
         let subject = Subject::Path { path: path.to_path_buf() };
         if is_media_error(errno(error)) {
-            self.find(FindingKind::PathUnreadable { errno: errno(error) }, subject, BlastRadius::default());
+            self.find(PathUnreadable { errno: errno(error) }, subject, BlastRadius::default());
         } else {
             self.leave_out(subject, reason_for(error));
         }

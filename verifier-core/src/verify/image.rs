@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::candidate::{Examination, Witness};
 use super::references::References;
 use crate::digest::{ChainId, Digest};
-use crate::finding::Reason;
-use crate::finding::{FindingKind, Role, Subject};
+use crate::finding::{ImageConfigMissing, ImageTargetMissing, ManifestUnparsable, Reason};
+use crate::finding::{Role, Subject};
 use crate::metadata::Namespace;
 use crate::oci::{Document, DocumentKind, Manifest, is_image_config};
 use crate::plan::Scope;
@@ -43,7 +43,7 @@ fn examine_records(
             if records.blobs.contains_key(target) {
                 examine_manifests(&unpacked, records, target, references, into);
             } else {
-                let kind = FindingKind::ImageTargetMissing { target: target.clone() };
+                let kind = ImageTargetMissing { target: target.clone() };
                 let subject = Subject::Image { namespace: namespace.clone(), name: name.clone() };
                 let witness = Witness::Records(vec![image.created, image.updated]);
                 into.find_with(witness, kind, subject, references.of_image(namespace, name));
@@ -67,7 +67,7 @@ fn examine_documents(
                 DocumentKind::Manifest => Role::Manifest,
                 DocumentKind::Config => Role::Config,
             };
-            let kind = FindingKind::ManifestUnparsable { role, why: why.clone() };
+            let kind = ManifestUnparsable { role, why: why.clone() };
             into.find(kind, Subject::Blob { digest: digest.clone() }, references.of_blob(digest));
         }
     }
@@ -116,7 +116,7 @@ fn examine_manifest(
     if !records.blobs.contains_key(config) {
         // Without any layer the manifest was merely looked at.
         if has_layers {
-            let kind = FindingKind::ImageConfigMissing { manifest: digest.clone(), config: config.clone() };
+            let kind = ImageConfigMissing { manifest: digest.clone(), config: config.clone() };
             let created = records.blobs.get(digest).and_then(|record| record.created);
             let subject = Subject::Blob { digest: config.clone() };
             into.find_with(Witness::Records(vec![created]), kind, subject, references.of_blob(digest));

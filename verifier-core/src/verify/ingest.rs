@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::candidate::{Examination, Witness};
-use crate::finding::{BlastRadius, FindingKind, StaleIngest, Subject};
+use crate::finding::{BlastRadius, IngestStale, StaleIngest, Subject};
 use crate::scan::Inventory;
 
 /// Judges the ingests: one whose ref no record names is stale.
@@ -23,7 +23,7 @@ pub(super) fn examine(inventory: &Inventory, into: &mut Examination) {
             ..BlastRadius::default()
         };
         let witness = ingest.modified.map_or(Witness::None, |time| Witness::File(0, time));
-        let kind = FindingKind::IngestStale { why, size_bytes: ingest.size_bytes };
+        let kind = IngestStale { why, size_bytes: ingest.size_bytes };
         into.find_with(witness, kind, Subject::Ingest { folder: ingest.name.clone().into() }, blast);
     }
 }

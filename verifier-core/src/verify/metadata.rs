@@ -4,9 +4,12 @@ use std::path::Path;
 
 use super::candidate::{Examination, reason_for};
 use crate::bolt::{Hides, PageFault};
-use crate::finding::LastTransaction;
 use crate::finding::Reason;
-use crate::finding::{BlastRadius, FindingKind, Subject, Unusable};
+use crate::finding::{BlastRadius, Subject, Unusable};
+use crate::finding::{
+    BoltMetaInvalid, BoltPageInvalid, LastTransaction, MetadataUnusable, MetadataValueInvalid,
+    PathUnreadable, SnapshotterDatabaseUnusable,
+};
 use crate::io::{errno, is_media_error};
 use crate::metadata::InvalidValue;
 use crate::scan::{DatabaseFacts, DatabaseState, Inventory};
@@ -21,7 +24,7 @@ pub(super) fn examine(inventory: &Inventory, into: &mut Examination) {
         // Without content, an absent or empty file is a containerd that never ran.
         let fresh = matches!(why, Unusable::Absent | Unusable::Empty) && blobs == 0 && snapshots == 0;
         if !fresh {
-            let kind = FindingKind::MetadataUnusable { why: why.clone(), blobs, snapshots };
+            let kind = MetadataUnusable { why: why.clone(), blobs, snapshots };
             into.find(kind, Subject::Store, BlastRadius::default());
         }
     }
@@ -34,7 +37,7 @@ pub(super) fn examine(inventory: &Inventory, into: &mut Examination) {
         if let DatabaseState::Unusable(why) = &database.state
             && (snapshotter.has_snapshots || has_records(inventory, name))
         {
-            let kind = FindingKind::SnapshotterDatabaseUnusable { why: why.clone() };
+            let kind = SnapshotterDatabaseUnusable { why: why.clone() };
             into.find(kind, subject(&database.path), BlastRadius::default());
         }
         examine_pages(database, into);
@@ -56,8 +59,8 @@ fn examine_pages<T>(database: &DatabaseFacts<T>, into: &mut Examination) {
             let last_transaction = view.last_transaction;
             for (page, meta) in view.metas.iter().enumerate() {
                 let Err(error) = meta else { continue };
-                let (error, used_txid) = (error.to_string(), *txid);
-                let kind = FindingKind::BoltMetaInvalid { page, error, used_txid, last_transaction };
+                let (error, used_txid) = (*error, *txid);
+                let kind = BoltMetaInvalid { page, error, used_txid, last_transaction };
                 into.find(kind, subject(&database.path), BlastRadius::default());
             }
             let torn = last_transaction == LastTransaction::PagesTorn;
@@ -68,7 +71,7 @@ fn examine_pages<T>(database: &DatabaseFacts<T>, into: &mut Examination) {
             }
         }
         DatabaseState::Unreadable(error) if is_media_error(errno(error)) => {
-            let kind = FindingKind::PathUnreadable { errno: errno(error) };
+            let kind = PathUnreadable { errno: errno(error) };
             into.find(kind, Subject::Path { path: database.path.clone() }, BlastRadius::default());
         }
         DatabaseState::Unreadable(error) => into.leave_out(subject(&database.path), reason_for(error)),
@@ -77,16 +80,16 @@ fn examine_pages<T>(database: &DatabaseFacts<T>, into: &mut Examination) {
     }
 }
 
-fn page_invalid(fault: &PageFault, torn: bool) -> FindingKind {
+fn page_invalid(fault: &PageFault, torn: bool) -> BoltPageInvalid {
     let text = |name: &Vec<u8>| String::from_utf8_lossy(name).into_owned();
-    FindingKind::BoltPageInvalid {
+    BoltPageInvalid {
         pgid: fault.pgid,
         bucket: fault.path.iter().map(text).collect(),
         from: fault.range.from.as_ref().map(text),
         to: fault.range.to.as_ref().map(text),
         hides: fault.hides,
         torn: torn && fault.hides != Hides::Nothing,
-        error: fault.kind.to_string(),
+        error: fault.kind,
     }
 }
 
@@ -100,7 +103,7 @@ fn examine_values(database: &Path, invalid: &[InvalidValue], into: &mut Examinat
         };
         let blast = BlastRadius { namespaces: namespace.into_iter().collect(), ..BlastRadius::default() };
         let subject = Subject::Record { database: database.into(), path: value.path.clone() };
-        into.find(FindingKind::MetadataValueInvalid { error: value.error.to_string() }, subject, blast);
+        into.find(MetadataValueInvalid { error: value.error.clone() }, subject, blast);
     }
 }
 

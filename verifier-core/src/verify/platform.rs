@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::candidate::{Examination, Witness};
 use super::references::References;
 use crate::digest::Digest;
-use crate::finding::{FindingKind, Subject};
+use crate::finding::{ImageNotRunnable, Subject};
 use crate::metadata::Namespace;
 use crate::oci::{Config, Document, is_image_config};
 use crate::plan::Scope;
@@ -38,7 +38,7 @@ pub(super) fn examine(
     }
     for (namespace, name, image, platforms) in foreign.into_iter().filter(|_| is_this_machines) {
         let machine = format!("linux/{}", inventory.platforms.own);
-        let kind = FindingKind::ImageNotRunnable { machine, platforms: platforms.into_iter().collect() };
+        let kind = ImageNotRunnable { machine, platforms: platforms.into_iter().collect() };
         let subject = Subject::Image { namespace: namespace.clone(), name: name.clone() };
         let witness = Witness::Records(vec![image.created, image.updated]);
         into.find_with(witness, kind, subject, references.of_image(namespace, name));

@@ -14,13 +14,17 @@ use crate::compare::{
 use crate::content::BlobFile;
 use crate::digest::{ChainId, Digest};
 use crate::event::{Event, Observer};
-use crate::finding::{BlastRadius, FindingKind, Subject, TreeDamage};
+use crate::finding::{
+    BlastRadius, BlobUnreadable, FindingKind, LayerDiffIdMismatch, LayerInvalid, PathUnreadable,
+    SnapshotFolderMissing, SnapshotUsageDiffers, Subject, TreeDamage,
+};
 use crate::finding::{Depth, Reason};
 use crate::io::{Folder, errno, is_media_error};
 use crate::layer::Flavour;
+use crate::layout;
 use crate::metadata::Kind;
 use crate::plan::{Answers, LayerSource, LowersIn, Plan, SnapshotTask};
-use crate::scan::{Inventory, snapshotter_path};
+use crate::scan::Inventory;
 use crate::snapshot::{Driver, EROFS, TreeUsage};
 
 /// What came of looking at one snapshot.
@@ -89,9 +93,9 @@ impl Eye<'_> {
     }
 
     fn usage(&self, task: &SnapshotTask, tree: &Folder) -> io::Result<TreeUsage> {
-        // btrfs records what a layer changed; the others, what the whole tree occupies.
         let nearest = task.lowers.as_ref().and_then(|lowers| lowers.paths().next());
-        let nearest = nearest.filter(|_| task.flavour == Flavour::Clone);
+        let nearest =
+            nearest.filter(|_| Driver::of(&task.snapshotter).is_some_and(Driver::records_difference));
         let below = nearest.map(|path| self.root.folder(path)).transpose()?;
         crate::snapshot::usage(tree, below.as_ref(), task.committed)
     }
@@ -191,7 +195,7 @@ pub(super) fn examine_unknown(inventory: &Inventory, plan: &Plan, into: &mut Exa
             continue;
         }
         into.coverage.snapshots.skipped += snapshots;
-        let subject = Subject::Path { path: snapshotter_path(snapshotter) };
+        let subject = Subject::Path { path: layout::snapshotter(snapshotter) };
         let (snapshotter, accepted) = (snapshotter.to_owned(), plan.accept_unread);
         into.leave_out(subject, Reason::UnknownSnapshotter { snapshotter, snapshots, of_images, accepted });
     }
@@ -227,7 +231,7 @@ impl Judge<'_> {
             Looked::NotYet => self.skip(Reason::Interrupted),
             Looked::NoFolder => {
                 let (chain_id, healable) = (self.task.chain_id.clone(), self.is_healable());
-                self.find(FindingKind::SnapshotFolderMissing { chain_id, healable });
+                self.find(SnapshotFolderMissing { chain_id, healable });
             }
             Looked::Unreadable(error) => self.unreadable(error),
             Looked::Seen { .. } if self.task.kind != Kind::Committed => {}
@@ -252,10 +256,7 @@ impl Judge<'_> {
                 // It stands even if the blob can be read when it is rehashed: this time it could not.
                 if let Some(layer) = self.task.layers.get(*layer) {
                     let role = self.references.role(&layer.digest);
-                    self.find_layer(
-                        &layer.digest,
-                        FindingKind::BlobUnreadable { role, errno: errno(source) },
-                    );
+                    self.find_layer(&layer.digest, BlobUnreadable { role, errno: errno(source) });
                 }
                 self.leave_out(Reason::LayerDamaged);
                 self.examine_usage(usage);
@@ -264,7 +265,7 @@ impl Judge<'_> {
             Err(LayerError::Fault { layer, fault, blob_digest, .. }) => {
                 let source = self.task.layers.get(*layer);
                 if let Some(source) = source.filter(|source| blob_digest.as_ref() == Some(&source.digest)) {
-                    self.find_layer(&source.digest, FindingKind::LayerInvalid { error: fault.to_string() });
+                    self.find_layer(&source.digest, LayerInvalid { error: fault.clone() });
                 }
                 self.leave_out(Reason::LayerDamaged);
                 self.examine_usage(usage);
@@ -282,15 +283,15 @@ impl Judge<'_> {
         if let Some(why) = report.stopped_early {
             self.leave_out(match why {
                 StoppedEarly::Refused { .. } | StoppedEarly::MediaType => {
-                    Reason::NotComparable { what: why.to_string() }
+                    Reason::NotComparable { what: why.into() }
                 }
-                _ => Reason::StoppedEarly { why: why.to_string() },
+                StoppedEarly::TarTooLarge { .. } | StoppedEarly::TooManyNames => Reason::StoppedEarly { why },
             });
             return self.examine_usage(usage);
         }
         if let Some(actual) = report.diff_id.as_ref().filter(|actual| **actual != top.diff_id) {
             let (expected, actual) = (top.diff_id.clone(), actual.clone());
-            self.find_layer(&top.digest, FindingKind::LayerDiffIdMismatch { expected, actual });
+            self.find_layer(&top.digest, LayerDiffIdMismatch { expected, actual });
             self.leave_out(Reason::LayerDamaged);
             return self.examine_usage(usage);
         }
@@ -301,10 +302,10 @@ impl Judge<'_> {
         self.into.coverage.snapshots.bytes += report.tar_bytes;
         self.examine_labels(top, report);
         for what in &report.not_compared {
-            self.leave_out(Reason::NotComparable { what: what.to_string() });
+            self.leave_out(Reason::NotComparable { what: (*what).into() });
         }
         if let (false, Some(chain_id)) = (report.is_same(), self.task.chain_id.clone()) {
-            self.find(FindingKind::SnapshotDiffers(Box::new(TreeDamage {
+            self.find(Box::new(TreeDamage {
                 chain_id,
                 layer: top.digest.clone(),
                 healable: true,
@@ -312,7 +313,8 @@ impl Judge<'_> {
                 counts: report.counts.clone(),
                 differences: report.differences.clone(),
                 left_out: report.left_out,
-            })));
+                write_bytes: report.write_bytes,
+            }));
         }
     }
 
@@ -321,7 +323,7 @@ impl Judge<'_> {
         let Some(actual) = &report.diff_id else { return };
         for label in self.references.diff_id_labels(&layer.digest) {
             if label != *actual {
-                let kind = FindingKind::LayerDiffIdMismatch { expected: label, actual: actual.clone() };
+                let kind = LayerDiffIdMismatch { expected: label, actual: actual.clone() };
                 self.find_layer(&layer.digest, kind);
             }
         }
@@ -335,7 +337,7 @@ impl Judge<'_> {
             Some(Ok(actual)) => {
                 self.into.coverage.snapshots.checked += 1;
                 if let Some(recorded) = self.task.usage.filter(|recorded| !actual.fits(*recorded)) {
-                    self.find(FindingKind::SnapshotUsageDiffers { recorded, actual: actual.usage });
+                    self.find(SnapshotUsageDiffers { recorded, actual: actual.usage });
                 }
             }
             Some(Err(error)) => self.unreadable(error),
@@ -345,7 +347,7 @@ impl Judge<'_> {
     fn unreadable(&mut self, error: &io::Error) {
         if is_media_error(errno(error)) {
             let subject = Subject::Path { path: self.task.tree.clone() };
-            let kind = FindingKind::PathUnreadable { errno: errno(error) };
+            let kind = PathUnreadable { errno: errno(error) };
             self.into.find_with(self.witness(), kind, subject, self.blast());
         } else {
             self.skip(reason_for(error));
@@ -373,11 +375,11 @@ impl Judge<'_> {
         Witness::Records(vec![self.task.created, self.task.committed])
     }
 
-    fn find(&mut self, kind: FindingKind) {
+    fn find(&mut self, kind: impl Into<FindingKind>) {
         self.into.find_with(self.witness(), kind, self.task.subject(), self.blast());
     }
 
-    fn find_layer(&mut self, digest: &Digest, kind: FindingKind) {
+    fn find_layer(&mut self, digest: &Digest, kind: impl Into<FindingKind>) {
         let subject = Subject::Blob { digest: digest.clone() };
         self.into.find_with(self.witness(), kind, subject, self.references.of_blob(digest));
     }

@@ -24,8 +24,9 @@ fn folders(root: &Path) -> usize {
 }
 
 #[test]
+#[ignore = "needs root and ci/setup: real containerds"]
 fn containerd_starts_on_rewritten_databases_and_collects() {
-    let Some(bed) = bed::gate() else { return };
+    let bed = bed::gate();
     for generation in bed.generations() {
         let root = tempfile::tempdir().unwrap();
         let mut containerd = Containerd::start(&bed, generation, root.path());

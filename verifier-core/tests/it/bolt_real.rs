@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::bolt_support::{Random, ask, bbolt_rs_dump, golden_databases, healthy, oracle};
+use crate::bolt_support::{Random, ask, bbolt_rs_dump, golden_databases, healthy, needed_oracle};
 use bbolt_rs::{Bolt, BucketRwApi, DbRwAPI, TxRwRefApi};
 use verifier_core::bolt::{Database, MetaFault, Visitor, consistent};
 
@@ -19,8 +19,9 @@ fn same_as_go(oracle: &Path, file: &Path, what: &str) {
 }
 
 #[test]
+#[ignore = "needs ci/setup: Go's bbolt"]
 fn reads_what_go_wrote_with_every_page_size_and_freelist() {
-    let Some(oracle) = oracle() else { return };
+    let oracle = needed_oracle();
     let folder = tempfile::tempdir().unwrap();
     for kind in KINDS {
         for page in ["1024", "4096", "16384", "65536"] {
@@ -45,8 +46,9 @@ fn reads_what_go_wrote_with_every_page_size_and_freelist() {
 }
 
 #[test]
+#[ignore = "needs ci/setup: Go's bbolt"]
 fn reads_many_histories_that_go_wrote() {
-    let Some(oracle) = oracle() else { return };
+    let oracle = needed_oracle();
     let folder = tempfile::tempdir().unwrap();
     for seed in 2..22 {
         let file = folder.path().join(seed.to_string());
@@ -57,8 +59,9 @@ fn reads_many_histories_that_go_wrote() {
 }
 
 #[test]
+#[ignore = "needs ci/setup: Go's bbolt"]
 fn reads_a_freelist_of_more_than_65535_pages() {
-    let Some(oracle) = oracle() else { return };
+    let oracle = needed_oracle();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("db");
     ask(oracle, &["make", "-kind", "freelist", "-page", "1024"], &file);
@@ -69,6 +72,7 @@ fn reads_a_freelist_of_more_than_65535_pages() {
 }
 
 #[test]
+#[ignore = "needs ci/setup: Go's bbolt"]
 fn reads_the_databases_of_real_containerds() {
     let databases = golden_databases();
     assert!(databases.len() >= 8, "a meta.db and a metadata.db of each of four stores");
@@ -76,7 +80,7 @@ fn reads_the_databases_of_real_containerds() {
         let (walk, _) = healthy(bytes, what);
         assert!(walk.keys > 10, "{what}: {walk:?}");
     }
-    let Some(oracle) = oracle() else { return };
+    let oracle = needed_oracle();
     for (what, bytes) in &databases {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), bytes).unwrap();
@@ -131,8 +135,9 @@ fn reads_golden_databases_as_bbolt_rs_does_where_it_can() {
 }
 
 #[test]
+#[ignore = "needs ci/setup: Go's bbolt"]
 fn finds_meta_page_1_at_every_page_size_when_page_0_is_gone() {
-    let Some(oracle) = oracle() else { return };
+    let oracle = needed_oracle();
     let folder = tempfile::tempdir().unwrap();
     for page in [1024, 4096, 65536] {
         let file = folder.path().join(page.to_string());
@@ -174,7 +179,7 @@ impl Visitor for Bank {
 
 /// Takes views under a writer until there are so many views of so many states; each must be sound and keep the bank's promises.
 fn views_under_a_writer(args: &[&str], enough: (usize, usize)) {
-    let Some(oracle) = oracle() else { return };
+    let oracle = needed_oracle();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("db");
     let mut command = Command::new(oracle);
@@ -206,16 +211,19 @@ fn views_under_a_writer(args: &[&str], enough: (usize, usize)) {
 }
 
 #[test]
+#[ignore = "needs ci/setup: Go's bbolt"]
 fn views_under_synced_commits_are_consistent() {
     views_under_a_writer(&[], (1000, 100));
 }
 
 #[test]
+#[ignore = "needs ci/setup: Go's bbolt"]
 fn views_under_unsynced_commits_are_consistent() {
     views_under_a_writer(&["-nosync", "-nofreelist"], (1000, 100));
 }
 
 #[test]
+#[ignore = "needs ci/setup: Go's bbolt"]
 fn views_of_a_database_too_large_to_copy_are_consistent() {
     views_under_a_writer(&["-mib", "40", "-pause", "500ms"], (20, 5));
 }

@@ -9,7 +9,7 @@ use crate::bolt_support::{
     self,
     damage::{damage, originals},
 };
-use crate::bolt_support::{Random, Verdict, healthy, inspect, oracle};
+use crate::bolt_support::{Random, Verdict, healthy, inspect, needed_oracle};
 use verifier_core::bolt::{CommitError, Database, Edits, commit, rewrite};
 
 fn number(name: &str, default: u64) -> u64 {
@@ -17,6 +17,7 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 #[test]
+#[ignore = "needs ci/setup: Go's bbolt"]
 fn a_rewrite_keeps_all_that_was_shown_and_is_sound() {
     let originals = originals();
     let folder = tempfile::tempdir().unwrap();
@@ -81,7 +82,7 @@ fn a_rewrite_keeps_all_that_was_shown_and_is_sound() {
         files.len()
     );
     assert!(incomplete > 50 && refused > 10 && damaged > incomplete / 2);
-    let Some(oracle) = oracle() else { return };
+    let oracle = needed_oracle();
     for (verdict, what) in inspect(oracle, &files).iter().zip(&names) {
         assert!(matches!(verdict, Verdict::Sound(_)), "{what}: {verdict:?}");
     }

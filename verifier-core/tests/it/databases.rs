@@ -213,7 +213,7 @@ fn a_last_transaction_without_its_pages_is_told_from_other_damage() {
             assert_eq!(database.last_transaction, Some(LastTransaction::PagesTorn), "{name}: page {pgid}");
             assert_eq!(database.usability, Usability::UsableOneTransactionBack, "{name}: page {pgid}");
             assert!(database.other.unwrap().whole, "{name}: page {pgid}");
-            let torn = |kind: &FindingKind| matches!(kind, FindingKind::BoltPageInvalid { torn: true, .. });
+            let torn = |kind: &FindingKind| matches!(kind, FindingKind::BoltPageInvalid(page) if page.torn);
             assert!(golden.check().findings.iter().any(|finding| torn(&finding.kind)), "{name}: page {pgid}");
         }
         for pgid in shared {
@@ -307,7 +307,7 @@ fn a_damaged_leaf_says_how_many_of_its_entries_are_left() {
         golden.damage(META_DB, |bytes| bytes[at + 16 + 16 + 4] ^= 1);
         let report = golden.check();
         let hides = report.findings.iter().find_map(|finding| match &finding.kind {
-            FindingKind::BoltPageInvalid { pgid, hides, .. } if *pgid == blobs => Some(*hides),
+            FindingKind::BoltPageInvalid(page) if page.pgid == blobs => Some(page.hides),
             _ => None,
         });
         assert_eq!(hides, Some(Hides::Elements { claimed, read: claimed - 3 }), "{name}");

@@ -25,7 +25,7 @@ fn findings(root: &Path, depth: Depth) -> Vec<String> {
 }
 
 fn healthy(snapshotter: Snapshotter, kind: FsKind) {
-    let Some(bed) = bed::gate() else { return };
+    let bed = bed::gate();
     for generation in bed.generations() {
         let fs = LoopFs::new(kind, 1 << 30);
         let root = fs.path().join("root");
@@ -48,16 +48,19 @@ fn healthy(snapshotter: Snapshotter, kind: FsKind) {
 }
 
 #[test]
+#[ignore = "needs root and ci/setup: file systems of its own"]
 fn overlayfs_on_ext4() {
     healthy(Snapshotter::Overlayfs, FsKind::Ext4);
 }
 
 #[test]
+#[ignore = "needs root and ci/setup: file systems of its own"]
 fn native_on_xfs() {
     healthy(Snapshotter::Native, FsKind::Xfs);
 }
 
 #[test]
+#[ignore = "needs root and ci/setup: file systems of its own"]
 fn btrfs() {
     healthy(Snapshotter::Btrfs, FsKind::Btrfs);
 }

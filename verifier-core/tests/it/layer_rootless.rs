@@ -106,8 +106,9 @@ impl Rootless {
 }
 
 #[test]
+#[ignore = "needs root and ci/setup: real containerds"]
 fn nothing_healthy_is_damaged_and_empty_files_are() {
-    let Some(bed) = bed::gate() else { return };
+    let bed = bed::gate();
     for generation in bed.generations() {
         let home = tempfile::tempdir().unwrap();
         let mut rootless = Rootless::start(&bed, generation, home.path());

@@ -31,7 +31,7 @@ fn evicted(
     damage: impl Fn(&mut StoreBuilder, &Image),
     judge: impl Fn(&SnapshotsEvicted, &Image),
 ) {
-    let Some(bed) = bed::gate() else { return };
+    let bed = bed::gate();
     for generation in bed.generations() {
         let folder = tempfile::tempdir().unwrap();
         let (mut store, image) = store();
@@ -71,6 +71,7 @@ fn rows<'s>(store: &'s mut StoreBuilder, snapshotter: &str) -> &'s mut testdata:
 }
 
 #[test]
+#[ignore = "needs root and ci/setup: file systems of its own"]
 fn healthy_ones_leaf_first_whatever_the_snapshotter() {
     for snapshotter in [OVERLAYFS, "native"] {
         evicted(
@@ -85,6 +86,7 @@ fn healthy_ones_leaf_first_whatever_the_snapshotter() {
 }
 
 #[test]
+#[ignore = "needs root and ci/setup: file systems of its own"]
 fn a_row_whose_parent_has_none_goes_by_collection() {
     for at in [0, 1] {
         evicted(
@@ -96,6 +98,7 @@ fn a_row_whose_parent_has_none_goes_by_collection() {
 }
 
 #[test]
+#[ignore = "needs root and ci/setup: file systems of its own"]
 fn a_row_that_the_snapshotter_does_not_know() {
     for at in [0, 1, 2] {
         let damage = |store: &mut StoreBuilder, image: &Image| {
@@ -107,6 +110,7 @@ fn a_row_that_the_snapshotter_does_not_know() {
 }
 
 #[test]
+#[ignore = "needs root and ci/setup: file systems of its own"]
 fn keys_in_the_list_of_children_that_have_no_row() {
     let damage = |store: &mut StoreBuilder, image: &Image| {
         for key in &image.chain {

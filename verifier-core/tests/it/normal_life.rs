@@ -129,7 +129,7 @@ fn top(containerd: &Containerd) -> String {
 }
 
 fn with_each(test: impl Fn(&Bed, &Registry, Generation, When)) {
-    let Some(bed) = bed::gate() else { return };
+    let bed = bed::gate();
     let registry = Registry::start(&bed);
     for image in ["small", "small-b", "small-docker", "small-zstd", "multi"] {
         registry.push(&bed.image(image), &format!("{image}:t"));
@@ -142,6 +142,7 @@ fn with_each(test: impl Fn(&Bed, &Registry, Generation, When)) {
 }
 
 #[test]
+#[ignore = "needs root and ci/setup: real containerds"]
 fn images_come_and_go() {
     with_each(|bed, registry, generation, when| {
         let home = tempfile::tempdir().unwrap();
@@ -192,6 +193,7 @@ fn images_come_and_go() {
 }
 
 #[test]
+#[ignore = "needs root and ci/setup: real containerds"]
 fn containers_come_and_go() {
     with_each(|bed, registry, generation, when| {
         let home = tempfile::tempdir().unwrap();
@@ -226,6 +228,7 @@ fn containers_come_and_go() {
 }
 
 #[test]
+#[ignore = "needs root and ci/setup: real containerds"]
 fn snapshots_are_made_by_hand() {
     with_each(|bed, registry, generation, when| {
         let home = tempfile::tempdir().unwrap();
@@ -261,6 +264,7 @@ fn snapshots_are_made_by_hand() {
 }
 
 #[test]
+#[ignore = "needs root and ci/setup: real containerds"]
 fn namespaces_come_and_go() {
     with_each(|bed, registry, generation, when| {
         let home = tempfile::tempdir().unwrap();
@@ -298,6 +302,7 @@ fn namespaces_come_and_go() {
 
 /// What a kubelet does: an image whose command waits, for the pods, and others.
 #[test]
+#[ignore = "needs root and ci/setup: real containerds"]
 fn pods_come_and_go() {
     with_each(|bed, registry, generation, when| {
         let home = tempfile::tempdir().unwrap();
@@ -360,6 +365,7 @@ fn pods_come_and_go() {
 }
 
 #[test]
+#[ignore = "needs root and ci/setup: real containerds"]
 fn native_and_btrfs_live_too() {
     with_each(|bed, registry, generation, when| {
         let fs = LoopFs::new(FsKind::Btrfs, 1 << 30);

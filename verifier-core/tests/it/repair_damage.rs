@@ -46,27 +46,11 @@ fn each_damage_is_repaired_or_refused_and_undone() {
     println!("repaired: {:?}", of(true).map(|code| code.as_str()).collect::<Vec<_>>());
     println!("left alone: {:?}", of(false).map(|code| code.as_str()).collect::<Vec<_>>());
     assert!(faults.is_empty(), "{} faults:\n{faults:#?}", faults.len());
-    for code in [
-        Code::BlobDigestMismatch,
-        Code::BlobMissing,
-        Code::BlobNameInvalid,
-        Code::BlobRecordSizeWrong,
-        Code::BlobUnreferencedCorrupt,
-        Code::ContainerFolderMissing,
-        Code::IngestStale,
-        Code::MetadataValueInvalid,
-        Code::RootEntryForeign,
-        Code::SandboxInvalid,
-        Code::SnapshotDiffers,
-        Code::SnapshotFolderMissing,
-        Code::SnapshotIndexWrong,
-        Code::SnapshotRowMissing,
-        Code::SnapshotSequenceBehind,
-        Code::UuidEmpty,
-        Code::UuidInvalid,
-    ] {
-        assert_eq!(repaired.get(&code), Some(&true), "{code}");
+    // What the report and `explain` promise is what a repair does: each code with a cure is healed at least once.
+    for (code, healed) in &repaired {
+        assert!(*healed || !code.cure().is_known(), "{code} is never healed, but has {:?}", code.cure());
     }
+    assert!(of(true).count() > 20, "{repaired:?}");
 }
 
 fn outcome_of(damage: &Damage) -> Outcome {
@@ -153,9 +137,9 @@ fn cut_off_everywhere(name: &str, source: Option<&Path>) {
             step if step < cut_at => Ok(()),
             _ => Err(io::ErrorKind::Interrupted.into()),
         });
-        let cut = repair_from(&root, &allow_all(), &gate, &check, &mut open());
+        let cut = repair_from(&root, &allow_all(), &gate, &check, open());
         let finished = cut.as_ref().is_ok_and(|cut| cut.failed.is_empty());
-        let next = repair_from(&root, &allow_all(), &StepGate::default(), &check, &mut open()).unwrap();
+        let next = repair_from(&root, &allow_all(), &StepGate::default(), &check, open()).unwrap();
         let faults = judge(&next);
         assert!(faults.is_empty(), "{name}, cut off at step {cut_at}: {faults:#?}");
         undo_all(&root);

@@ -95,13 +95,13 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Unpacks the stack; the trees below the root.
-fn unpack(root: &Path) -> Option<Vec<PathBuf>> {
-    let bed = bed::gate()?;
+fn unpack(root: &Path) -> Vec<PathBuf> {
+    let bed = bed::gate();
     let newest = *bed.generations().last().unwrap();
     let mut unpacker = Unpacker::start(&bed, newest, root, Snapshotter::Overlayfs);
     let trees = unpacker.import(Compression::Gzip, &stack()).unwrap();
     unpacker.containerd.stop();
-    Some(trees.iter().map(|tree| tree.strip_prefix(root).unwrap().to_path_buf()).collect())
+    trees.iter().map(|tree| tree.strip_prefix(root).unwrap().to_path_buf()).collect()
 }
 
 /// Restores with every step from `cut_at` on failing. Whether none was cut off, and the run's name if there is one.
@@ -117,10 +117,11 @@ fn cut_off(root: &Path, cut_at: usize) -> (bool, Option<String>) {
 }
 
 #[test]
+#[ignore = "needs root and ci/setup: real containerds"]
 fn cut_off_at_every_step() {
     let fs = LoopFs::new(FsKind::Ext4, 1 << 30);
     let template = fs.path().join("template");
-    let Some(trees) = unpack(&template) else { return };
+    let trees = unpack(&template);
     let healthy = pictures(&template, &trees);
     damage(&template.join(&trees[1]));
     std::fs::write(template.join(&trees[0]).join("hidden/x"), "").unwrap();
@@ -157,10 +158,11 @@ fn cut_off_at_every_step() {
 }
 
 #[test]
+#[ignore = "needs root and ci/setup: real containerds"]
 fn a_missing_folder_is_there_as_a_whole_or_not_at_all() {
     let fs = LoopFs::new(FsKind::Ext4, 1 << 30);
     let template = fs.path().join("template");
-    let Some(trees) = unpack(&template) else { return };
+    let trees = unpack(&template);
     let healthy = pictures(&template, &trees);
     let id = trees[1].parent().unwrap();
     std::fs::remove_dir_all(template.join(id)).unwrap();

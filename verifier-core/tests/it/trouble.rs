@@ -104,7 +104,7 @@ fn a_failing_medium_is_reported_as_that() {
         more => vec![When::Nth(0), When::Nth(1), When::Nth(more - 1), When::Always],
     };
     each_call_fails(Errno::IO, whens, &|finding| match &finding.kind {
-        FindingKind::BlobUnreadable { .. } | FindingKind::PathUnreadable { .. } => true,
+        FindingKind::BlobUnreadable(_) | FindingKind::PathUnreadable(_) => true,
         FindingKind::SnapshotDiffers(tree) => tree.counts.keys().eq(&["unreadable"]),
         _ => false,
     });

@@ -12,6 +12,7 @@ use testdata::golden;
 use verifier_core::Interrupt;
 use verifier_core::event::Unobserved;
 use verifier_core::finding::{Code, Depth, ErofsFault, FindingKind, Reason, Severity, Subject};
+use verifier_core::finding::{ErofsLayerInvalid, LeaseResourceMissing};
 use verifier_core::report::{Outcome, Report};
 use verifier_core::{CheckOptions, Store, check};
 
@@ -61,8 +62,10 @@ fn layers_of_erofs_that_were_never_written_out_are_found_and_unpacked_again() {
     let mut ids = BTreeSet::new();
     let mut images = BTreeSet::new();
     for finding in &report.findings {
-        let FindingKind::ErofsLayerInvalid { why: ErofsFault::Magic { found: 0 }, chain_id: Some(_) } =
-            finding.kind
+        let FindingKind::ErofsLayerInvalid(ErofsLayerInvalid {
+            why: ErofsFault::Magic { found: 0 },
+            chain_id: Some(_),
+        }) = &finding.kind
         else {
             panic!("{finding:?}")
         };
@@ -186,20 +189,24 @@ fn leases_are_told_by_whose_they_are() {
     sample.store.write(folder.path()).unwrap();
     let report = look(folder.path(), &at(Depth::Quick));
     let kinds: Vec<&FindingKind> = report.findings.iter().map(|finding| &finding.kind).collect();
-    let expected =
-        FindingKind::LeaseResourceMissing { missing: vec![gone.to_string()], ours: true, ends: Some(end) };
+    let expected = FindingKind::from(LeaseResourceMissing {
+        missing: vec![gone.to_string()],
+        ours: true,
+        ends: Some(end),
+    });
     assert_eq!(kinds, [&expected]);
 }
 
 /// What CRI forgets at its next start, and what makes its Status fail, is found, put right, and heals a real node.
 #[cfg(feature = "live")]
 #[test]
+#[ignore = "needs root and ci/setup: real containerds"]
 fn a_real_node_is_healed_of_a_lost_container_and_a_uuid_of_zeros() {
     use super::live_cri::options;
     use super::repair_common::repair;
     use testdata::bed::{self, Containerd, Cri, Registry};
     use verifier_core::repair::plan::RepairOptions;
-    let Some(bed) = bed::gate() else { return };
+    let bed = bed::gate();
     let registry = Registry::start(&bed);
     registry.push(&bed.image("small"), "small:t");
     let options = options(&bed, &registry);

@@ -53,7 +53,7 @@ fn classes<'a>(findings: &[&'a Finding]) -> Vec<Class<'a>> {
     let mut by_code: BTreeMap<_, Vec<&'a Finding>> = BTreeMap::new();
     for &finding in findings {
         let code = finding.code();
-        by_code.entry((Reverse(code.severity()), code, words::advice(finding))).or_default().push(finding);
+        by_code.entry((Reverse(code.severity()), code, finding.advice())).or_default().push(finding);
     }
     by_code
         .into_iter()

@@ -1,7 +1,8 @@
 use std::collections::BTreeSet;
 
-use verifier_core::finding::{Code, FindingKind};
+use verifier_core::finding::{Code, LayerInvalid};
 use verifier_core::finding::{Reason, Unverified};
+use verifier_core::layer::LayerFault;
 
 use super::*;
 use crate::args::Color;
@@ -55,14 +56,15 @@ Images registry.example/app:1 (default)
     containers: web (default)
     -> The layer's blob is intact: the files can be restored from it, without any network. Start no
        container on it until then. Pulling again changes nothing, because containerd takes the
-       snapshot for good. 'containerd-fsck repair' puts it right; without --yes it only shows how.
+       snapshot for good. 'containerd-fsck repair' may put it right; without --yes it only shows
+       what it can.
 
 In no image
   WARNING ingest-stale
     ingest 0123abcd
       2.9 KiB of a download that nothing will finish: metadata no longer knows it
     -> Remove its folder while containerd is stopped; it only takes space. 'containerd-fsck repair'
-       puts it right; without --yes it only shows how.
+       may put it right; without --yes it only shows what it can.
 
 Found 1 error, 1 warning; reached: 2 images, 1 container.
 Checked 4 blobs and 2 of 3 snapshots, 4.0 MiB in 1.5 s (2.6 MiB/s).
@@ -155,14 +157,15 @@ fn worse_groups_come_first_then_wider_ones() {
 #[test]
 fn a_hostile_name_cannot_forge_a_line() {
     let mut finding = sample::finding(Code::LayerInvalid);
-    finding.kind = FindingKind::LayerInvalid { error: "x\nCLEAN: nothing is wrong.\x1b[2J".into() };
+    let why = "x\nCLEAN: nothing is wrong.\x1b[2J".to_owned();
+    finding.kind = LayerInvalid { error: LayerFault::Compressed { format: "gzip", offset: 1, why } }.into();
     finding.blast.images = BTreeSet::from([named("n\ns", "evil\r\n\x1b]0;title\x07name\u{202e}")]);
     finding.blast.containers = BTreeSet::from([named("\n", "\n")]);
     let mut report = sample::report(vec![finding]);
     report.root = "/a\nb".into();
     report.coverage.unverified = vec![Unverified {
         subject: verifier_core::finding::Subject::Path { path: "\nCLEAN".into() },
-        reason: Reason::NotComparable { what: "\n\x1b".into() },
+        reason: Reason::UnknownSnapshotter { snapshotter: "\n\x1b".into() },
     }];
     let text = text(&report, false);
     assert!(!text.contains(['\x1b', '\r', '\x07', '\u{202e}']), "{text:?}");
@@ -174,11 +177,11 @@ fn a_hostile_name_cannot_forge_a_line() {
 fn every_finding_has_words_and_advice() {
     for &code in Code::ALL {
         let finding = sample::finding(code);
-        let message = words::message(&finding);
-        assert!(!message.contains('\n') && !message.contains("no words"), "{message}");
-        assert!(message.starts_with(&words::subject(&finding.subject)), "{message}");
-        let advice = words::advice(&finding);
-        assert!(advice.ends_with(['.', ')']) && !advice.contains("See '"), "{code}: {advice}");
+        let message = finding.to_string();
+        assert!(!message.contains('\n') && message.starts_with(&finding.subject.to_string()), "{message}");
+        let advice = finding.advice();
+        assert!(advice.ends_with('.'), "{code}: {advice}");
+        assert_eq!(advice.contains("'containerd-fsck repair'"), finding.kind.cure().is_known(), "{code}");
     }
 }
 

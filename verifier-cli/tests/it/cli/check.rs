@@ -8,7 +8,18 @@ use super::support::{BLOBS, META_DB, blobs, check, flip, name, store};
 
 #[test]
 fn a_healthy_store_is_clean_at_every_depth() {
-    for generation in golden::names() {
+    clean_at_every_depth(&golden::names());
+    clean_at_every_depth(&[golden::CRI]);
+}
+
+#[test]
+#[ignore = "needs root: devices and trusted attributes"]
+fn a_store_with_every_kind_of_file_is_clean_at_every_depth() {
+    clean_at_every_depth(&[golden::RICH]);
+}
+
+fn clean_at_every_depth(stores: &[&str]) {
+    for generation in stores {
         let root = tempfile::tempdir().unwrap();
         golden::unpack(generation, root.path()).unwrap();
         for depth in ["quick", "blobs", "full"] {

@@ -37,13 +37,15 @@ fn the_only_root_is_checked() {
     assert_eq!(check.report()["root"], root.to_str().unwrap());
     let roots: Value =
         serde_json::from_str(&on(sysroot.path(), &["roots", "--format", "json"]).stdout).unwrap();
+    let address = sysroot.path().join("run/containerd/containerd.sock");
     let expected = json!([
         {
-            "root": root, "state": "stopped", "holder": null,
+            "root": root, "state": "stopped", "holder": null, "address": address,
             "sources": [{"kind": "config", "file": "/etc/containerd/config.toml"}]
         },
         {
             "root": sysroot.path().join("var/lib/containerd"), "state": "empty", "holder": null,
+            "address": address,
             "sources": [{"kind": "default", "of": "containerd"}]
         }
     ]);

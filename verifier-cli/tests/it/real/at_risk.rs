@@ -88,8 +88,9 @@ fn bounding_set() -> String {
 }
 
 #[test]
+#[ignore = "needs root and ci/setup: real containerds"]
 fn a_boot_after_a_power_cut_heals_what_was_at_risk_and_one_after_a_clean_stop_reads_nothing() {
-    let Some(bed) = bed::gate() else { return };
+    let bed = bed::gate();
     let generations = bed.generations();
     for (kind, generation) in
         [(FsKind::Ext4, generations[0]), (FsKind::Xfs, generations[generations.len() - 1])]

@@ -20,12 +20,12 @@ struct Host {
 }
 
 impl Host {
-    fn new() -> Option<Host> {
-        bed::gate()?;
+    fn new() -> Host {
+        let _bed = bed::gate();
         let fs = LoopFs::new(FsKind::Ext4, 64 << 20);
         let root = fs.path().join("containerd");
         golden::unpack(golden::names().last().unwrap(), &root).unwrap();
-        Some(Host { fs, root })
+        Host { fs, root }
     }
 
     /// The advice of a check, by code; `view` runs before it, in a mount namespace of its own.
@@ -92,8 +92,9 @@ fn fill(folder: &Path, left_bytes: u64) {
 }
 
 #[test]
+#[ignore = "needs root and ci/setup: file systems of its own"]
 fn a_file_system_without_room() {
-    let Some(host) = Host::new() else { return };
+    let host = Host::new();
     assert_eq!(host.advice(""), Vec::<Value>::new());
     fill(host.fs.path(), 1 << 20);
     let advice = host.advice("");
@@ -111,8 +112,9 @@ fn a_file_system_without_room() {
 }
 
 #[test]
+#[ignore = "needs root and ci/setup: file systems of its own"]
 fn a_file_system_that_is_read_only_and_not_one_that_only_looks_so() {
-    let Some(host) = Host::new() else { return };
+    let host = Host::new();
     let mount = host.fs.path().display();
     // What ProtectSystem=strict does to a service.
     let own_view = format!("mount -o remount,bind,ro /\nmount -o remount,bind,ro {mount}");
@@ -125,8 +127,9 @@ fn a_file_system_that_is_read_only_and_not_one_that_only_looks_so() {
 }
 
 #[test]
+#[ignore = "needs root and ci/setup: real containerds"]
 fn a_file_system_that_is_not_mounted_and_one_that_is_another() {
-    let Some(host) = Host::new() else { return };
+    let host = Host::new();
     let (own, mount, root) = (host.device(), host.fs.path().display(), host.root.display());
     let advice = host.with_fstab(&format!("UUID=1 / ext4\n/dev/sdz9 {root} xfs defaults 0 2\n"));
     assert_eq!(codes(&advice), ["not-mounted"]);
@@ -171,8 +174,9 @@ fn a_file_system_that_is_not_mounted_and_one_that_is_another() {
 }
 
 #[test]
+#[ignore = "needs root and ci/setup: real containerds"]
 fn a_disk_that_fails() {
-    let Some(host) = Host::new() else { return };
+    let host = Host::new();
     let fs = host.fs.path();
     succeed(Command::new("sync").arg("-f").arg(fs), LIMIT);
     let device = host.device();
@@ -191,4 +195,92 @@ fn a_disk_that_fails() {
     let name = device.trim_start_matches("/dev/");
     let errors = advice.iter().find(|one| one["code"] == "io-errors" && one["device"] == name);
     assert!(errors.is_some_and(|one| one["lines"].as_u64() > Some(0)), "{advice:#?}");
+}
+
+/// A program that holds the lock of a root's meta.db until its input ends.
+fn holder(program: &Path, root: &Path) -> std::process::Child {
+    use std::io::BufRead as _;
+    use std::process::Stdio;
+    let mut child = Command::new(program)
+        .arg(root.join("io.containerd.metadata.v1.bolt/meta.db"))
+        .args(["--command", "echo held; exec cat"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    std::io::BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    assert_eq!(said, "held\n");
+    child
+}
+
+#[test]
+fn the_program_of_who_holds_a_root_is_never_executed() {
+    use rustix::fs::inotify;
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("root");
+    golden::unpack(golden::names().last().unwrap(), &root).unwrap();
+    // Whoever may lock the file may run what he likes under this name.
+    let program = folder.path().join("containerd");
+    let copied = Command::new("cp").arg("/usr/bin/flock").arg(&program).status().unwrap();
+    assert!(copied.success());
+    let mut child = holder(&program, &root);
+    let watch = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
+    inotify::add_watch(&watch, &program, inotify::WatchFlags::OPEN).unwrap();
+    for args in
+        [&["check"][..], &["sweep", "--state-dir", folder.path().join("state").to_str().unwrap()], &["roots"]]
+    {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_containerd-fsck"));
+        command.args(args);
+        if args != ["roots"] {
+            command.arg("--root").arg(&root);
+        }
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {output:?}");
+    }
+    let opened = rustix::io::read(&watch, &mut [0_u8; 4096]);
+    assert_eq!(opened, Err(rustix::io::Errno::AGAIN), "opened to be executed");
+    drop(child.stdin.take());
+    child.wait().unwrap();
+}
+
+#[test]
+fn in_a_container_check_and_roots_say_alike_that_it_cannot_be_told() {
+    if bed::gate().is_none() {
+        return;
+    }
+    let sysroot = tempfile::tempdir().unwrap();
+    let root = sysroot.path().join("var/lib/containerd");
+    std::fs::create_dir_all(root.parent().unwrap()).unwrap();
+    golden::unpack(golden::names().last().unwrap(), &root).unwrap();
+    let mut child = holder(Path::new("flock"), &root);
+    let said = |unshare: &[&str], args: &[&str]| -> Value {
+        let mut words = unshare
+            .iter()
+            .copied()
+            .chain([env!("CARGO_BIN_EXE_containerd-fsck")])
+            .chain(args.iter().copied());
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words).args(["--format", "json"]).arg("--sysroot").arg(sysroot.path());
+        serde_json::from_str(&succeed(&mut command, LIMIT)).unwrap()
+    };
+    let container = ["unshare", "--pid", "--fork", "--mount-proc"];
+    let roots = said(&[], &["roots"]);
+    assert_eq!((&roots[0]["state"], &roots[0]["holder"]), (&"in-use".into(), &child.id().into()));
+    let roots = said(&container, &["roots"]);
+    assert_eq!((&roots[0]["state"], &roots[0]["holder"]), (&"unknown".into(), &Value::Null));
+    assert!(roots[0]["why"].as_str().unwrap().contains("process namespace"), "{roots}");
+    let codes = |report: &Value| -> Vec<Value> {
+        report["advice"].as_array().into_iter().flatten().map(|one| one["code"].clone()).collect()
+    };
+    let check = said(&container, &["check"]);
+    assert_eq!(check["mode"], "live");
+    assert!(codes(&check).contains(&"holder-unknown".into()), "{check}");
+    let check = said(&[], &["check"]);
+    assert_eq!(check["mode"], "live");
+    assert!(!codes(&check).contains(&"holder-unknown".into()), "{check}");
+    drop(child.stdin.take());
+    child.wait().unwrap();
+    assert_eq!(said(&[], &["check"])["mode"], "stopped");
+    assert_eq!(said(&[], &["roots"])[0]["state"], "stopped");
 }

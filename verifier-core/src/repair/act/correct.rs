@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use super::rebuild::write_index;
 use crate::bolt::Edits;
+use crate::layout::META_DB;
 use crate::metadata::encode;
 use crate::repair::plan::ActionKind;
-use crate::scan::{Inventory, META_DB};
+use crate::scan::Inventory;
 
 /// The database that an action corrects, and the edits that do it; `None` for actions of other kinds.
 pub(in crate::repair) fn edits(inventory: &Inventory, kind: &ActionKind) -> Option<(PathBuf, Edits)> {

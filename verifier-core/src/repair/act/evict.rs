@@ -13,11 +13,12 @@ use crate::content::BlobFile;
 use crate::digest::Digest;
 use crate::event::Unobserved;
 use crate::io::Folder;
+use crate::layout::META_DB;
 use crate::metadata::{EXPIRE, LEASE_PREFIX, Metadata, encode};
 use crate::repair::plan::SnapshotName;
 use crate::repair::quarantine::run::Run;
 use crate::repair::rows::locked::LockedStore;
-use crate::scan::{Inventory, META_DB};
+use crate::scan::Inventory;
 use crate::time::Timestamp;
 use crate::verify::{Rehash, rehash};
 

@@ -4,8 +4,6 @@
 //! A file that is replaced under a mounted overlay stays the old one for whoever has looked it up, so such a tree is left
 //! alone; and so it is where that cannot be told.
 
-mod table;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::AsRawFd;
@@ -14,11 +12,13 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use self::table::{Mount, Overlay, parse};
 use crate::check::Checked;
 use crate::finding::{Code, Subject};
+use crate::io::locks::sees_all_processes;
+use crate::io::mounts::{self, Mount, Overlay, garbled, parse};
 use crate::io::{Folder, Time};
 use crate::scan::Mode;
+use crate::snapshot::Driver;
 use crate::time::Timestamp;
 
 /// Why a tree must not be changed now.
@@ -146,9 +146,7 @@ fn folder_in_use(
     if is_live && root.stat(path).is_ok_and(|stat| is_recent(stat.mtime)) {
         return Some(RECENT.into());
     }
-    // overlayfs keeps the tree in a folder of the snapshot's own.
-    let mut trees =
-        [path.join("fs"), path.to_path_buf()].into_iter().filter_map(|tree| root.folder(tree).ok());
+    let mut trees = Driver::trees_in(path).filter_map(|tree| root.folder(tree).ok());
     trees.find_map(|tree| used(mounts, &tree))
 }
 
@@ -178,8 +176,7 @@ struct Mounts {
 
 impl Mounts {
     fn read() -> Result<Mounts, InUse> {
-        // The first process namespace's number is fixed (include/linux/proc_ns.h).
-        if std::fs::read_link("/proc/self/ns/pid")? != Path::new("pid:[4026531836]") {
+        if !sees_all_processes() {
             return Err(InUse::OtherProcesses);
         }
         let processes = numbers(Path::new("/proc"))?;
@@ -238,7 +235,7 @@ struct Place {
     /// Device and number of its inode.
     inode: (u64, u64),
     /// The file system, and where in it.
-    dev: Vec<u8>,
+    dev: (u32, u32),
     inside: PathBuf,
     /// The last two components of its path.
     tail: PathBuf,
@@ -249,10 +246,7 @@ impl Place {
         let stat = tree.stat("")?;
         let number = tree.fd().as_raw_fd();
         let path = std::fs::read_link(format!("/proc/self/fd/{number}"))?;
-        let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}"))?;
-        let id = info.lines().find_map(|line| line.strip_prefix("mnt_id:")?.trim().parse().ok());
-        let mounts = parse(&std::fs::read("/proc/thread-self/mountinfo")?).ok_or_else(garbled)?;
-        let mount = mounts.into_iter().find(|mount| Some(mount.id) == id).ok_or_else(garbled)?;
+        let mount = mounts::of(tree.fd())?;
         let below = path.strip_prefix(&mount.point).map_err(io::Error::other)?;
         let names: Vec<_> = path.components().collect();
         let tail = names.get(names.len().saturating_sub(2)..).unwrap_or_default().iter().collect();
@@ -272,7 +266,7 @@ struct Unclear {
 struct Search<'a> {
     place: &'a Place,
     /// By the overlay's own number: the same one shows in several namespaces.
-    unclear: BTreeMap<Vec<u8>, Unclear>,
+    unclear: BTreeMap<(u32, u32), Unclear>,
     /// Mount namespaces that mounts keep, and where.
     kept: Vec<(PathBuf, PathBuf)>,
 }
@@ -314,7 +308,7 @@ impl Search<'_> {
             if inodes.contains(&self.place.inode) {
                 return Err(InUse::Mounted { point: mount.point.clone(), pid });
             }
-            let unclear = self.unclear.entry(mount.dev.clone()).or_default();
+            let unclear = self.unclear.entry(mount.dev).or_default();
             if inodes.is_empty() {
                 let (point, layer) = (mount.point.clone(), given.clone());
                 unclear.unseen.get_or_insert(InUse::Perhaps { point, pid, layer });
@@ -357,10 +351,6 @@ fn numbers(folder: &Path) -> io::Result<Vec<u32>> {
 fn is_gone(error: &io::Error) -> bool {
     let gone = [Errno::NOENT, Errno::SRCH, Errno::INVAL];
     gone.iter().any(|errno| Some(errno.raw_os_error()) == error.raw_os_error())
-}
-
-fn garbled() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "/proc shows no mount table that can be read")
 }
 
 #[cfg(test)]

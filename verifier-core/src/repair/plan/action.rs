@@ -1,11 +1,14 @@
 //! What can be done.
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
 use crate::digest::Digest;
-use crate::finding::{BlastRadius, Code, Role, Subject};
+use crate::finding::{BlastRadius, Code, Named, Role, Subject};
+use crate::text::{count, escape, escape_path};
 
 /// Kinds of actions, in the order in which they are carried out: databases first, because everything else is told by them;
 /// then what stands in the collector's way; then what puts right; last what takes away.
@@ -41,6 +44,12 @@ impl Verb {
     }
 }
 
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 /// A snapshot by all its names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct SnapshotName {
@@ -56,6 +65,13 @@ pub struct SnapshotName {
     pub id: Option<u64>,
     /// Its folder below the root, where there is one.
     pub folder: Option<PathBuf>,
+}
+
+/// Its snapshotter and its key there. Both are escaped.
+impl fmt::Display for SnapshotName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", escape(&self.snapshotter), escape(&self.backend_key))
+    }
 }
 
 /// One thing to do.
@@ -155,6 +171,18 @@ pub enum ActionKind {
 }
 
 impl ActionKind {
+    /// Whether it changes what containerd's metadata says.
+    #[must_use]
+    pub fn is_of_rows(&self) -> bool {
+        !matches!(
+            self,
+            ActionKind::TakeOut { .. }
+                | ActionKind::MakeFolder { .. }
+                | ActionKind::Replace { .. }
+                | ActionKind::Restore { .. }
+        )
+    }
+
     /// What kind of action it is.
     #[must_use]
     pub fn verb(&self) -> Verb {
@@ -170,6 +198,58 @@ impl ActionKind {
             ActionKind::EvictSnapshots { .. }
             | ActionKind::EvictBlob { .. }
             | ActionKind::ForgetImage { .. } => Verb::Evict,
+        }
+    }
+}
+
+/// What it does, in one line. Names are escaped.
+impl fmt::Display for ActionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ActionKind::Rebuild { database } => {
+                write!(f, "make {} anew from what is readable", escape_path(database))
+            }
+            ActionKind::SetBlobSize { digest, size_bytes } => {
+                write!(f, "correct the recorded size of blob {digest} to {size_bytes} bytes")
+            }
+            ActionKind::SetSequence { database, bucket, sequence } => {
+                let (database, bucket) = (escape_path(database), escape(bucket.join("/")));
+                write!(f, "have {database} count on from {sequence} ({bucket})")
+            }
+            ActionKind::IndexParents { database } => {
+                write!(f, "write the index of parents in {} anew from its rows", escape_path(database))
+            }
+            ActionKind::DropValue { database, path } => {
+                write!(f, "drop the value {} from {}", escape(path.join("/")), escape_path(database))
+            }
+            ActionKind::ForgetSandbox { namespace, sandbox } => {
+                write!(f, "take out the record of sandbox {} ({})", escape(sandbox), escape(namespace))
+            }
+            ActionKind::MakeFolder { path } => write!(f, "make the folder {}, empty", escape_path(path)),
+            ActionKind::TakeOut { path } => write!(f, "move {} out", escape_path(path)),
+            ActionKind::Replace { digest, source } => {
+                write!(f, "put the right bytes of blob {digest} in its place, from {}", escape(source))
+            }
+            ActionKind::Restore { snapshotter, backend_key, id, .. } => {
+                let (snapshotter, key) = (escape(snapshotter), escape(backend_key));
+                write!(f, "put {snapshotter} snapshot {id} ({key}) right from its layer")
+            }
+            ActionKind::EvictSnapshots { snapshots, .. } => {
+                let names: Vec<String> = snapshots.iter().map(ToString::to_string).collect();
+                let (count, names) = (count(names.len() as u64, "snapshot"), names.join(", "));
+                write!(f, "take out {count}, to be unpacked again: {names}")
+            }
+            ActionKind::EvictBlob { digest, role } => {
+                let role = role.filter(|role| *role != Role::Other).map(|role| format!(" ({role})"));
+                write!(f, "take out blob {digest}{}, to be pulled again", role.unwrap_or_default())
+            }
+            ActionKind::ForgetImage { namespace, name } => {
+                let (namespace, name) = (escape(namespace), escape(name));
+                write!(
+                    f,
+                    "take out the image name {name} ({namespace}), to be pulled again; its intact blobs stay"
+                )
+            }
         }
     }
 }
@@ -204,6 +284,10 @@ pub struct Action {
     pub write_bytes: u64,
     /// Bytes that containerd will have to pull.
     pub pull_bytes: u64,
+    /// Images that have to be pulled again once it is done.
+    pub pull: BTreeSet<Named>,
+    /// Those of them that no registry is known to have: they come back only from where they were made.
+    pub unpullable: BTreeSet<Named>,
 }
 
 impl Action {

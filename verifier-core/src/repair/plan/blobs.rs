@@ -1,5 +1,7 @@
 //! Blobs that are wrong or missing: right bytes from a source, else out with them.
 
+use std::collections::BTreeSet;
+
 use super::{ActionKind, Allow, Draft, Planner, Why};
 use crate::digest::Digest;
 use crate::finding::Depth;
@@ -7,39 +9,35 @@ use crate::finding::{Finding, FindingKind, Role, Subject};
 use crate::oci::Document;
 
 impl Planner<'_> {
-    /// A blob that is wrong, missing or cannot be read.
-    pub(super) fn blob(&self, finding: &Finding, draft: &mut Draft) -> Result<(), Why> {
+    /// A blob that cannot be read: on a medium that fails, only what is known to be right is written.
+    pub(super) fn replace_blob(&self, finding: &Finding, draft: &mut Draft) -> Result<(), Why> {
         let Subject::Blob { digest } = &finding.subject else { return Err(Why::ByHand) };
-        let role = match &finding.kind {
-            FindingKind::BlobMissing { role, .. }
-            | FindingKind::BlobDigestMismatch { role, .. }
-            | FindingKind::BlobSizeMismatch { role, .. }
-            | FindingKind::BlobNotRegular { role, .. }
-            | FindingKind::BlobUnreadable { role, .. } => *role,
-            _ => None,
-        };
-        if let Some((source, size_bytes)) = self.available.get(digest) {
-            let kind = ActionKind::Replace { digest: digest.clone(), source: source.into() };
-            draft.act(finding, kind, size_bytes, 0);
-            return Ok(());
+        let (source, size_bytes) = self.available.get(digest).ok_or(Why::Medium)?;
+        let kind = ActionKind::Replace { digest: digest.clone(), source: source.into() };
+        draft.act(finding, kind, size_bytes, 0);
+        Ok(())
+    }
+
+    /// A blob that is wrong or missing.
+    pub(super) fn replace_or_evict_blob(&self, finding: &Finding, draft: &mut Draft) -> Result<(), Why> {
+        let Subject::Blob { digest } = &finding.subject else { return Err(Why::ByHand) };
+        if self.available.get(digest).is_some() {
+            return self.replace_blob(finding, draft);
         }
-        if matches!(finding.kind, FindingKind::BlobUnreadable { .. }) {
-            return Err(Why::Medium);
-        }
-        if matches!(finding.kind, FindingKind::BlobSizeMismatch { .. })
+        if matches!(finding.kind, FindingKind::BlobSizeMismatch(_))
             && self.checked.report.depth == Depth::Quick
         {
             // Which of the two is wrong is only told by its bytes.
             return Err(Why::ByHand);
         }
-        self.evict_blob(finding, digest, role, draft)
+        self.evict_blob(finding, digest, finding.kind.role(), draft)
     }
 
     /// An image whose target or config is not here at all.
     pub(super) fn document(&self, finding: &Finding, draft: &mut Draft) -> Result<(), Why> {
         let digest = match &finding.kind {
-            FindingKind::ImageTargetMissing { target } => target,
-            FindingKind::ImageConfigMissing { config, .. } => config,
+            FindingKind::ImageTargetMissing(missing) => &missing.target,
+            FindingKind::ImageConfigMissing(missing) => &missing.config,
             _ => return Err(Why::ByHand),
         };
         // Without a record, bytes in its place would not be seen: only a pull makes the record, and adopts what is there.
@@ -59,7 +57,7 @@ impl Planner<'_> {
             self.forget_images(finding, 0, draft)?;
         }
         let kind = ActionKind::EvictBlob { digest: digest.clone(), role };
-        draft.act(finding, kind, 0, self.size_of(digest));
+        self.act_and_pull(finding, kind, self.size_of(digest), &finding.blast.images, draft);
         Ok(())
     }
 
@@ -72,7 +70,8 @@ impl Planner<'_> {
         }
         for image in &finding.blast.images {
             let (namespace, name) = (image.namespace.clone(), image.name.clone());
-            draft.act(finding, ActionKind::ForgetImage { namespace, name }, 0, pull_bytes);
+            let kind = ActionKind::ForgetImage { namespace, name };
+            self.act_and_pull(finding, kind, pull_bytes, &BTreeSet::from([image.clone()]), draft);
         }
         Ok(())
     }

@@ -91,7 +91,7 @@ impl<'a> Held<'a> {
     }
 
     /// Whether some blob of the image says which registry it came from, and its name is not of this node alone.
-    fn is_pullable(&self, image: &Named) -> bool {
+    pub(super) fn is_pullable(&self, image: &Named) -> bool {
         if image.name.starts_with("localhost/") {
             return false;
         }

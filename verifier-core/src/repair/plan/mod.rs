@@ -15,7 +15,7 @@ mod waste;
 use std::collections::BTreeSet;
 
 use crate::check::Checked;
-use crate::finding::{Code, Finding, Severity, Subject};
+use crate::finding::{Cure, Finding, Named, Severity, Subject};
 use crate::scan::Mode;
 
 pub use action::{Action, ActionKind, Because, SnapshotName, Verb};
@@ -110,8 +110,21 @@ impl Draft {
             Some(action) => action.add(because, &finding.blast),
             None => {
                 let blast = finding.blast.clone();
-                self.actions.push(Action { kind, because: vec![because], blast, write_bytes, pull_bytes });
+                let (pull, unpullable) = Default::default();
+                let because = vec![because];
+                self.actions.push(Action { kind, because, blast, write_bytes, pull_bytes, pull, unpullable });
             }
+        }
+    }
+
+    /// Once `kind` is done, `images` have to be pulled again.
+    fn pull(&mut self, kind: &ActionKind, images: impl Iterator<Item = (Named, bool)>) {
+        let Some(action) = self.actions.iter_mut().find(|action| action.kind == *kind) else { return };
+        for (image, is_pullable) in images {
+            if !is_pullable {
+                action.unpullable.insert(image.clone());
+            }
+            action.pull.insert(image);
         }
     }
 
@@ -148,43 +161,35 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
+    /// An action after which `images` have to be pulled again.
+    fn act_and_pull(
+        &self,
+        finding: &Finding,
+        kind: ActionKind,
+        pull_bytes: u64,
+        images: &BTreeSet<Named>,
+        draft: &mut Draft,
+    ) {
+        draft.act(finding, kind.clone(), 0, pull_bytes);
+        draft.pull(&kind, images.iter().map(|image| (image.clone(), self.held.is_pullable(image))));
+    }
+
+    /// The cure of the finding says what is tried; what stands in its way is the plan's.
     fn decide(&self, finding: &Finding, draft: &mut Draft) -> Result<(), Why> {
-        match finding.code() {
-            Code::BlobMissing
-            | Code::BlobDigestMismatch
-            | Code::BlobSizeMismatch
-            | Code::BlobNotRegular
-            | Code::BlobUnreadable => self.blob(finding, draft),
-            Code::ImageTargetMissing | Code::ImageConfigMissing => self.document(finding, draft),
-            Code::SnapshotDiffers | Code::SnapshotFolderMissing | Code::SnapshotUsageDiffers => {
-                self.tree(finding, draft)
+        match finding.kind.cure() {
+            Cure::Replace => self.replace_blob(finding, draft),
+            Cure::ReplaceOrEvict => self.replace_or_evict_blob(finding, draft),
+            Cure::ForgetImages => self.document(finding, draft),
+            Cure::RestoreOrEvict => self.tree(finding, draft),
+            Cure::EvictSnapshots => self.evict_snapshot(finding, draft),
+            Cure::TakeOut => self.waste(finding, draft),
+            Cure::MakeFolder => self.folder(finding, draft),
+            Cure::Rebuild => self.rebuild(finding, draft),
+            Cure::DropValue => self.value(finding, draft),
+            Cure::SetBlobSize | Cure::SetSequence | Cure::IndexParents | Cure::ForgetSandbox => {
+                self.row(finding, draft)
             }
-            Code::SnapshotRowMissing
-            | Code::SnapshotParentMissing
-            | Code::SnapshotParentDiffers
-            | Code::SnapshotChainWrong
-            | Code::SnapshotIdShared
-            | Code::ErofsLayerInvalid => self.evict_snapshot(finding, draft),
-            Code::BlobUnreferencedCorrupt
-            | Code::BlobNameInvalid
-            | Code::IngestStale
-            | Code::SnapshotFolderUnreferenced
-            | Code::RootEntryForeign
-            | Code::UuidInvalid
-            | Code::UuidEmpty
-            | Code::CriLeftover
-            | Code::TmpmountLeftover => self.waste(finding, draft),
-            Code::ContainerFolderMissing => self.folder(finding, draft),
-            code if rows::is_damage_of_a_database(code) => self.rebuild(finding, draft),
-            Code::MetadataValueInvalid => self.value(finding, draft),
-            Code::BlobRecordSizeWrong
-            | Code::SnapshotSequenceBehind
-            | Code::SnapshotIndexWrong
-            | Code::SandboxInvalid => self.row(finding, draft),
-            Code::BlobUnreferenced | Code::BoltMetaInvalid | Code::LabelWrong => Err(Why::HealsItself),
-            Code::ManifestUnparsable | Code::LayerDiffIdMismatch | Code::LayerInvalid => Err(Why::MadeWrong),
-            Code::PathUnreadable => Err(Why::Medium),
-            _ => Err(Why::ByHand),
+            Cure::None(why) => Err(why.into()),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a repair may do.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use super::Verb;
 use crate::scan::Mode;
@@ -17,6 +18,30 @@ pub enum Allow {
     Leased,
     /// Taking out names of images that containers were made from.
     InUse,
+}
+
+impl Allow {
+    /// What protects it.
+    pub(super) fn protection(self) -> &'static str {
+        match self {
+            Allow::Unpullable => "no registry is known to have it",
+            Allow::Pinned => "it is pinned",
+            Allow::Leased => "a lease holds it",
+            Allow::InUse => "containers were made from it",
+        }
+    }
+}
+
+/// As the command takes it.
+impl fmt::Display for Allow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Allow::Unpullable => "unpullable",
+            Allow::Pinned => "pinned",
+            Allow::Leased => "leased",
+            Allow::InUse => "in-use",
+        })
+    }
 }
 
 /// What a repair may do.

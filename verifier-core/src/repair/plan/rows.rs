@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::{ActionKind, Draft, Planner, Why};
-use crate::finding::{Code, Finding, FindingKind, Subject, Unusable};
-use crate::scan::META_DB;
+use crate::finding::{Cure, Finding, FindingKind, Subject};
+use crate::layout::META_DB;
 use crate::scan::Mode;
 
 impl Planner<'_> {
@@ -19,13 +19,6 @@ impl Planner<'_> {
             Subject::Store => META_DB.into(),
             _ => return Err(Why::ByHand),
         };
-        // What else stands there may lead to the right one (a link to a disk that is not mounted): that is for who put it there.
-        if let FindingKind::MetadataUnusable { why, .. } | FindingKind::SnapshotterDatabaseUnusable { why } =
-            &finding.kind
-            && matches!(why, Unusable::NotRegular { .. })
-        {
-            return Err(Why::ByHand);
-        }
         draft.act(finding, ActionKind::Rebuild { database }, 0, 0);
         Ok(())
     }
@@ -53,17 +46,17 @@ impl Planner<'_> {
     /// A row that is wrong by what the store itself proves.
     pub(super) fn row(&self, finding: &Finding, draft: &mut Draft) -> Result<(), Why> {
         let kind = match (&finding.kind, &finding.subject) {
-            (FindingKind::BlobRecordSizeWrong { size_bytes, .. }, Subject::Blob { digest }) => {
-                ActionKind::SetBlobSize { digest: digest.clone(), size_bytes: *size_bytes }
+            (FindingKind::BlobRecordSizeWrong(wrong), Subject::Blob { digest }) => {
+                ActionKind::SetBlobSize { digest: digest.clone(), size_bytes: wrong.size_bytes }
             }
-            (FindingKind::SnapshotSequenceBehind { in_use, .. }, Subject::Record { database, path }) => {
+            (FindingKind::SnapshotSequenceBehind(behind), Subject::Record { database, path }) => {
                 let (database, bucket) = (database.clone(), path.clone());
-                ActionKind::SetSequence { database, bucket, sequence: *in_use }
+                ActionKind::SetSequence { database, bucket, sequence: behind.in_use }
             }
-            (FindingKind::SnapshotIndexWrong { .. }, Subject::Record { database, .. }) => {
+            (FindingKind::SnapshotIndexWrong(_), Subject::Record { database, .. }) => {
                 ActionKind::IndexParents { database: database.clone() }
             }
-            (FindingKind::SandboxInvalid { .. }, Subject::Record { path, .. }) => match path.as_slice() {
+            (FindingKind::SandboxInvalid(_), Subject::Record { path, .. }) => match path.as_slice() {
                 [_, namespace, bucket, id] if bucket == "sandboxes" => {
                     ActionKind::ForgetSandbox { namespace: namespace.clone(), sandbox: id.clone() }
                 }
@@ -79,7 +72,7 @@ impl Planner<'_> {
             return Err(Why::Live);
         }
         // What a damaged database says is seen anew once it is rebuilt.
-        if self.checked.report.findings.iter().any(|finding| is_damage_of_a_database(finding.code())) {
+        if self.checked.report.findings.iter().any(is_damage_of_a_database) {
             return Err(Why::RebuildFirst);
         }
         draft.act(finding, kind, 0, 0);
@@ -87,6 +80,6 @@ impl Planner<'_> {
     }
 }
 
-pub(super) fn is_damage_of_a_database(code: Code) -> bool {
-    matches!(code, Code::MetadataUnusable | Code::SnapshotterDatabaseUnusable | Code::BoltPageInvalid)
+fn is_damage_of_a_database(finding: &Finding) -> bool {
+    finding.code().cure() == Cure::Rebuild
 }

@@ -5,22 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{ActionKind, Draft, Planner, SnapshotName, Why};
 use crate::digest::{ChainId, Digest};
 use crate::finding::{Finding, FindingKind, Named, Subject};
+use crate::layout;
 use crate::metadata::{Kind, SnapshotRecord, Snapshots};
 use crate::plan::Lowers;
-use crate::scan::snapshotter_path;
 use crate::snapshot::{Driver, EROFS, erofs_folder};
 
 impl Planner<'_> {
-    /// A folder that is missing, or not what the layer makes.
+    /// A folder that is missing, or not what the layer makes, while the layer's blob is intact.
     pub(super) fn tree(&self, finding: &Finding, draft: &mut Draft) -> Result<(), Why> {
         let Subject::Snapshot { snapshotter, key, id } = &finding.subject else { return Err(Why::ByHand) };
-        let healable = match &finding.kind {
-            FindingKind::SnapshotDiffers(damage) => damage.healable,
-            FindingKind::SnapshotFolderMissing { healable, .. } => *healable,
-            _ => false,
-        };
-        // A btrfs snapshot is a subvolume that nobody may write to.
-        if !healable || Driver::of(snapshotter) == Some(Driver::Btrfs) {
+        if Driver::of(snapshotter).is_some_and(|driver| !driver.can_restore()) {
             return self.evict_snapshot(finding, draft);
         }
         if let Some(how) = self.mounted.get(snapshotter, key) {
@@ -28,7 +22,11 @@ impl Planner<'_> {
         }
         let tasks = &self.checked.plan.snapshots;
         let task = tasks.iter().find(|task| task.snapshotter == *snapshotter && task.backend_key == *key);
-        let write_bytes = task.and_then(|task| task.usage).map_or(0, |usage| usage.size_bytes);
+        let whole_bytes = task.and_then(|task| task.usage).map_or(0, |usage| usage.size_bytes);
+        let write_bytes = match &finding.kind {
+            FindingKind::SnapshotDiffers(damage) => damage.write_bytes,
+            _ => whole_bytes,
+        };
         let depth = task.and_then(|task| task.lowers.as_ref()).map_or(0, Lowers::height);
         let (snapshotter, backend_key) = (snapshotter.clone(), key.clone());
         let kind = ActionKind::Restore { depth, snapshotter, backend_key, id: *id };
@@ -55,9 +53,10 @@ impl Planner<'_> {
             blast.images.extend(self.images_of(&tower));
             self.held.may_pull(&blast, self.options)?;
         }
+        let images = if to_pull.is_empty() { BTreeSet::new() } else { blast.images };
         let pull_bytes = to_pull.iter().map(|digest| self.size_of(digest)).sum();
         let kind = ActionKind::EvictSnapshots { snapshots: tower.names, blobs: intact };
-        draft.act(finding, kind, 0, pull_bytes);
+        self.act_and_pull(finding, kind, pull_bytes, &images, draft);
         Ok(())
     }
 
@@ -195,12 +194,10 @@ impl Tower {
             Err(_) => {}
         }
         let image = row.filter(|_| snapshotter == EROFS).map(|row| erofs_folder(row.id));
-        let image = image.map(|folder| snapshotter_path(snapshotter).join(folder));
-        let folder = Driver::of(snapshotter).zip(row).map(|(driver, row)| {
-            let tree = driver.tree(row.kind, row.id);
-            let folder = if driver == Driver::Overlayfs { tree.parent().map(Into::into) } else { None };
-            snapshotter_path(snapshotter).join(folder.unwrap_or(tree))
-        });
+        let image = image.map(|folder| layout::snapshotter(snapshotter).join(folder));
+        let folder = Driver::of(snapshotter)
+            .zip(row)
+            .map(|(driver, row)| layout::snapshotter(snapshotter).join(driver.folder(row.kind, row.id)));
         self.names.push(SnapshotName {
             namespace,
             snapshotter: snapshotter.into(),

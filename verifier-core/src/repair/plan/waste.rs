@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use super::{ActionKind, Draft, Planner, Why};
 use crate::content::BlobFile;
-use crate::finding::{Code, Finding, FindingKind, Subject};
-use crate::io::FileKind;
+use crate::finding::{Code, ContainerFolderMissing, Finding, FindingKind, Subject};
 use crate::scan::Mode;
 
 impl Planner<'_> {
@@ -16,10 +15,6 @@ impl Planner<'_> {
             Subject::Ingest { folder } => self.ingest(folder).ok_or(Why::ByHand)?,
             _ => return Err(Why::ByHand),
         };
-        // A link may lead to a disk that is not mounted: that is for whoever made it.
-        if let FindingKind::RootEntryForeign { found: FileKind::Symlink } = finding.kind {
-            return Err(Why::ByHand);
-        }
         if finding.code() == Code::TmpmountLeftover && self.mode == Mode::Live {
             return Err(Why::Live);
         }
@@ -32,7 +27,7 @@ impl Planner<'_> {
 
     /// A folder in which CRI keeps a container. It reads them when it starts, so only then does a new one help.
     pub(super) fn folder(&self, finding: &Finding, draft: &mut Draft) -> Result<(), Why> {
-        let FindingKind::ContainerFolderMissing { folder, .. } = &finding.kind else {
+        let FindingKind::ContainerFolderMissing(ContainerFolderMissing { folder, .. }) = &finding.kind else {
             return Err(Why::ByHand);
         };
         if self.mode == Mode::Live {

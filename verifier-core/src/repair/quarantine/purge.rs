@@ -9,9 +9,10 @@ use rustix::io::Errno;
 
 use super::disk::{Dir, Disk};
 use super::journal::{self, Line};
-use super::run::{ITEMS, RUNS};
+use super::run::ITEMS;
 use super::undo::UNDONE;
 use crate::io::{FileKind, Folder};
+use crate::layout::RUNS;
 use crate::time::Timestamp;
 
 /// A run that is kept.

@@ -10,10 +10,8 @@ use rustix::io::Errno;
 use super::disk::{Dir, Disk, NewFile};
 use super::journal::{self, Attributes, Line, RawPath, VERSION};
 use crate::io::{Stat, Time};
+use crate::layout::RUNS;
 use crate::time::Timestamp;
-
-/// Where runs are kept, below the root: outside of all that containerd looks at, on the same file system.
-pub(in crate::repair) const RUNS: &str = "containerd-fsck/runs";
 
 /// Where a run keeps what it took, below its folder.
 pub(in crate::repair) const ITEMS: &str = "items";

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::disk::{Dir, Disk};
 use super::journal::{self, Attributes, Inode, Line, Moment, RawPath};
-use super::run::{Change, ITEMS, Parent, RUNS};
+use super::run::{Change, ITEMS, Parent};
+use crate::layout::RUNS;
 use crate::repair::act::rebuild;
 use crate::repair::rows::change;
 use crate::repair::rows::locked::LockedStore;

@@ -7,12 +7,13 @@ use std::io;
 use std::path::Path;
 
 use crate::bolt::{Edit, Edits, Visitor, consistent};
+use crate::layout::META_DB;
 use crate::live::Act;
 use crate::repair::act::evict::take;
 use crate::repair::plan::SnapshotName;
 use crate::repair::quarantine::journal::{Line, RawPath};
 use crate::repair::quarantine::run::{Put, Run};
-use crate::scan::{Inventory, META_DB};
+use crate::scan::Inventory;
 use crate::snapshot::Driver;
 
 /// Views to try of a database that is written to.
@@ -85,9 +86,9 @@ impl<'a> Keeper<'a> {
     }
 }
 
-/// A btrfs snapshot is a subvolume, without which containerd's removal fails.
+/// Whether a snapshot's folder is kept before containerd removes it.
 pub(in crate::repair) fn is_kept(name: &SnapshotName) -> bool {
-    Driver::of(&name.snapshotter).is_some_and(|driver| driver != Driver::Btrfs)
+    Driver::of(&name.snapshotter).is_some_and(Driver::keeps_folder)
 }
 
 /// Notes how to put back what `removals` remove from the database at `path`, below the root.

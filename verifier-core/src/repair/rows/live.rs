@@ -4,78 +4,78 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 
+use super::contract::Rows;
 use super::keep::{Keeper, is_kept, keep_rows};
+use crate::Interrupt;
 use crate::check::Checked;
 use crate::content::BlobFile;
 use crate::digest::Digest;
+use crate::layout::META_DB;
 use crate::live::{Evictions, Held, Live, LiveError, LiveStore, SnapshotEviction};
-use crate::repair::act::evict::{first_wrong, take, without_blob, without_image, without_snapshots};
-use crate::repair::apply::{ApplyError, Rows};
-use crate::repair::plan::{ActionKind, RepairPlan, SnapshotName};
+use crate::repair::act::evict::{
+    EvictError, first_wrong, take, without_blob, without_image, without_snapshots,
+};
+use crate::repair::apply::{ApplyError, Outcome, note};
+use crate::repair::plan::{Action, ActionKind, SnapshotName, Verb};
 use crate::repair::quarantine::run::Run;
-use crate::scan::META_DB;
 
-/// The API of a running containerd. Everything of a plan that has to be taken out goes at once, when the first of it is asked
-/// for: one lease on all that stays, before the first delete.
+/// The API of a running containerd. All that is to be taken out goes at once: one lease on all that stays, before the first
+/// delete.
 #[derive(Debug)]
 pub struct LiveRows<'a> {
     live: &'a Live,
     checked: &'a Checked,
-    plan: &'a RepairPlan,
-    /// What was left, and why, once it was done.
-    left: Option<BTreeMap<ActionKind, String>>,
 }
 
 impl<'a> LiveRows<'a> {
-    /// The API of the containerd that holds what `checked` found, for `plan`.
+    /// The API of the containerd that holds what `checked` found.
     #[must_use]
-    pub fn new(live: &'a Live, checked: &'a Checked, plan: &'a RepairPlan) -> Self {
-        LiveRows { live, checked, plan, left: None }
+    pub fn new(live: &'a Live, checked: &'a Checked) -> Self {
+        LiveRows { live, checked }
     }
+}
 
-    fn outcome(&mut self, run: &mut Run<'_>, kind: &ActionKind) -> Result<(), ApplyError> {
-        if self.left.is_none() {
-            self.left = Some(self.evict(run)?);
-        }
-        match self.left.as_ref().and_then(|left| left.get(kind)) {
-            Some(why) => Err(ApplyError::Live(why.clone())),
-            None => Ok(()),
-        }
-    }
+/// What had to be left, and why.
+type Left = BTreeMap<ActionKind, ApplyError>;
 
+/// Actions that are done together.
+struct Batch<'a> {
+    live: &'a Live,
+    checked: &'a Checked,
+    actions: &'a [&'a Action],
+}
+
+impl<'a> Batch<'a> {
     fn kinds(&self) -> impl Iterator<Item = &'a ActionKind> {
-        self.plan.actions.iter().map(|action| &action.kind)
+        self.actions.iter().map(|action| &action.kind)
     }
 
-    /// Does all that the plan takes out; what had to be left, and why.
-    fn evict(&self, run: &mut Run<'_>) -> Result<BTreeMap<ActionKind, String>, ApplyError> {
-        let mut left = BTreeMap::new();
+    fn is_taking_out(&self) -> bool {
+        self.kinds().any(|kind| kind.verb() == Verb::Evict)
+    }
+
+    /// Takes out all that is to be taken out.
+    fn evict(&self, run: &mut Run<'_>, left: &mut Left) -> Result<(), ApplyError> {
         for kind in self.kinds() {
             let ActionKind::EvictSnapshots { blobs, .. } = kind else { continue };
             if let Some(digest) = first_wrong(run.disk().root(), blobs)? {
-                left.insert(kind.clone(), format!("the layer {digest} is damaged"));
+                left.insert(kind.clone(), EvictError::LayerDamaged(digest.clone()).into());
             }
         }
-        self.keep_rows(run, &left)?;
+        self.keep_rows(run, left)?;
         // Nobody can adopt a wrong file that is out of the way.
         for digest in self.blobs() {
             take(run, &BlobFile::path(digest))?;
         }
-        let snapshots: Vec<&SnapshotName> = self.snapshots(&left).collect();
+        let snapshots: Vec<&SnapshotName> = self.snapshots(left).collect();
         let mut keeper = Keeper::new(&self.checked.inventory, snapshots.into_iter());
-        let asked = self.ask(run, &mut keeper, &mut left);
+        let asked = self.ask(run, &mut keeper, left);
         keeper.give_back(run)?;
-        asked?;
-        Ok(left)
+        asked
     }
 
     /// Asks containerd for all of it, with everything else held meanwhile.
-    fn ask(
-        &self,
-        run: &mut Run<'_>,
-        keeper: &mut Keeper<'_>,
-        left: &mut BTreeMap<ActionKind, String>,
-    ) -> Result<(), ApplyError> {
+    fn ask(&self, run: &mut Run<'_>, keeper: &mut Keeper<'_>, left: &mut Left) -> Result<(), ApplyError> {
         let id = run.id().to_owned();
         let store = LiveStore::new(self.live, &id, |act| keeper.before(run, act));
         let snapshotters: Vec<String> = self.checked.inventory.snapshotters.keys().cloned().collect();
@@ -90,7 +90,7 @@ impl<'a> LiveRows<'a> {
     }
 
     /// Notes the rows that are to go, for whoever undoes the run.
-    fn keep_rows(&self, run: &mut Run<'_>, left: &BTreeMap<ActionKind, String>) -> io::Result<()> {
+    fn keep_rows(&self, run: &mut Run<'_>, left: &Left) -> io::Result<()> {
         let inventory = &self.checked.inventory;
         let kept = self.snapshots(left).filter(|name| is_kept(name));
         let (mut records, rows) = without_snapshots(inventory, kept);
@@ -105,7 +105,7 @@ impl<'a> LiveRows<'a> {
     }
 
     /// The snapshots that are to go.
-    fn snapshots(&self, left: &BTreeMap<ActionKind, String>) -> impl Iterator<Item = &'a SnapshotName> {
+    fn snapshots(&self, left: &Left) -> impl Iterator<Item = &'a SnapshotName> {
         let kinds = self.kinds().filter(|kind| !left.contains_key(*kind));
         kinds.flat_map(|kind| match kind {
             ActionKind::EvictSnapshots { snapshots, .. } => snapshots.as_slice(),
@@ -128,18 +128,14 @@ impl<'a> LiveRows<'a> {
         })
     }
 
-    fn evictions(&self, left: &BTreeMap<ActionKind, String>) -> Evictions {
+    fn evictions(&self, left: &Left) -> Evictions {
         let keys = self
             .snapshots(left)
             .filter_map(|name| Some((name.namespace.clone(), name.snapshotter.clone(), name.key.clone()?)));
         Evictions::new(self.blobs().map(ToString::to_string), keys)
     }
 
-    fn evict_snapshots_of(
-        &self,
-        held: &mut Held<'_>,
-        left: &mut BTreeMap<ActionKind, String>,
-    ) -> Result<(), LiveError> {
+    fn evict_snapshots_of(&self, held: &mut Held<'_>, left: &mut Left) -> Result<(), LiveError> {
         for kind in self.kinds() {
             let ActionKind::EvictSnapshots { snapshots, .. } = kind else { continue };
             if left.contains_key(kind) {
@@ -155,9 +151,10 @@ impl<'a> LiveRows<'a> {
             for ((namespace, snapshotter), evictions) in of {
                 let done = held.evict_snapshots(namespace, snapshotter, &evictions)?;
                 if !done.left.is_empty() {
-                    let held: BTreeSet<&String> = done.left.values().flat_map(|by| &by.containers).collect();
-                    let keys: Vec<&String> = done.left.keys().collect();
-                    left.insert(kind.clone(), format!("in use: {keys:?}, by containers {held:?}"));
+                    let by: BTreeSet<&String> = done.left.values().flat_map(|by| &by.containers).collect();
+                    let snapshots = done.left.keys().cloned().collect();
+                    let containers = by.into_iter().cloned().collect();
+                    left.insert(kind.clone(), ApplyError::InUse { snapshots, containers });
                 }
             }
         }
@@ -192,33 +189,9 @@ impl<'a> LiveRows<'a> {
         }
         Ok(())
     }
-}
 
-impl Rows for LiveRows<'_> {
-    fn evict_blob(&mut self, run: &mut Run<'_>, digest: &Digest) -> Result<(), ApplyError> {
-        let kind = self
-            .kinds()
-            .find(|kind| matches!(kind, ActionKind::EvictBlob { digest: of, .. } if of == digest));
-        kind.map_or(Ok(()), |kind| self.outcome(run, kind))
-    }
-
-    fn evict_snapshots(
-        &mut self,
-        run: &mut Run<'_>,
-        snapshots: &[SnapshotName],
-        blobs: &[Digest],
-    ) -> Result<(), ApplyError> {
-        let (snapshots, blobs) = (snapshots.to_vec(), blobs.to_vec());
-        self.outcome(run, &ActionKind::EvictSnapshots { snapshots, blobs })
-    }
-
-    fn forget_image(&mut self, run: &mut Run<'_>, namespace: &str, name: &str) -> Result<(), ApplyError> {
-        let (namespace, name) = (namespace.into(), name.into());
-        self.outcome(run, &ActionKind::ForgetImage { namespace, name })
-    }
-
-    /// Documents that were put back in their places: CRI looks at an image again when its record is written.
-    fn finish(&mut self, run: &mut Run<'_>) -> Result<(), ApplyError> {
+    /// CRI looks at an image again when its record is written: at those whose documents were put back in their places.
+    fn wake(&self, run: &mut Run<'_>) -> Result<(), ApplyError> {
         let replaced: Vec<String> = self
             .kinds()
             .filter_map(|kind| match kind {
@@ -237,5 +210,37 @@ impl Rows for LiveRows<'_> {
             store.wake(&namespace, &names)?;
         }
         Ok(())
+    }
+
+    fn all(&self, run: &mut Run<'_>, left: &mut Left) -> Result<(), ApplyError> {
+        for action in self.actions.iter().filter(|action| action.kind.is_of_rows()) {
+            note(run, action)?;
+        }
+        if self.is_taking_out() {
+            self.evict(run, left)?;
+        }
+        self.wake(run)
+    }
+}
+
+impl Rows for LiveRows<'_> {
+    fn change(&mut self, run: &mut Run<'_>, actions: &[&Action], interrupt: &Interrupt) -> Vec<Outcome> {
+        if interrupt.is_raised() {
+            return actions.iter().map(|_| Err(ApplyError::Interrupted)).collect();
+        }
+        // A row that is wrong is put right with the database locked.
+        let by_api = |action: &&Action| matches!(action.kind.verb(), Verb::Evict | Verb::Replace);
+        let asked: Vec<&Action> = actions.iter().copied().filter(|action| by_api(action)).collect();
+        let batch = Batch { live: self.live, checked: self.checked, actions: &asked };
+        let mut left = Left::new();
+        let mut failed = batch.all(run, &mut left).err();
+        let has_failed = failed.is_some();
+        let outcome = |action: &&Action| match (by_api(action), left.remove(&action.kind)) {
+            (false, _) => Err(ApplyError::MustBeStopped),
+            (true, Some(why)) => Err(why),
+            (true, None) if has_failed => Err(failed.take().unwrap_or(ApplyError::Together)),
+            (true, None) => Ok(()),
+        };
+        actions.iter().map(outcome).collect()
     }
 }

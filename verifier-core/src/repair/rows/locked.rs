@@ -6,6 +6,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,8 +14,8 @@ use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
 use crate::io::{FileKind, Holder, hold};
+use crate::layout::{self, LOCK, META_DB, OURS};
 use crate::repair::quarantine::disk::{Dir, Disk};
-use crate::scan::{META_DB, SNAPSHOTTER_PREFIX};
 
 /// Why the locks could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -47,10 +48,6 @@ pub struct LockedStore<'a> {
 /// The right to change a root, containerd running or not: there is one for each root, until all copies of it are dropped.
 #[derive(Debug, Clone)]
 pub struct Alone(#[expect(dead_code, reason = "open, it holds the lock")] Arc<File>);
-
-/// Our own folder in a root, and in it the file whose lock keeps others of our kind out. containerd knows of neither.
-const OURS: &str = "containerd-fsck";
-const LOCK: &str = "lock";
 
 impl Alone {
     /// Takes it, saying `what` is going to be done; never waits.
@@ -136,8 +133,8 @@ fn lock(file: &impl std::os::fd::AsFd) -> io::Result<bool> {
 fn databases(disk: Disk<'_>) -> Result<Vec<PathBuf>, LockError> {
     let mut paths = vec![PathBuf::from(META_DB)];
     let each = &mut |entry: crate::io::Entry<'_>| {
-        let name = entry.name.to_str().filter(|name| name.starts_with(SNAPSHOTTER_PREFIX));
-        paths.extend(name.map(|name| Path::new(name).join("metadata.db")));
+        let is_snapshotter = layout::snapshotter_name(entry.name.as_bytes()).is_some();
+        paths.extend(is_snapshotter.then(|| layout::metadata_db(Path::new(entry.name))));
         Ok(())
     };
     let listed = disk.root().list(each);

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::content::CONTENT;
 use crate::digest::Digest;
 use crate::io::{Folder, Gate, ReadAt as _};
+use crate::layout::CONTENT;
 
 #[derive(Debug)]
 pub(super) struct BlobFolder(Folder);

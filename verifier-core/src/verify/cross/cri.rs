@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::Cross;
 use super::owners::{CRI_NAMESPACE, reach_container};
-use crate::finding::{FindingKind, Subject};
+use crate::finding::{ContainerFolderMissing, ContainerStatusInvalid, FindingKind, Subject};
 use crate::io::Time;
 use crate::metadata::ContainerRecord;
 use crate::scan::CRI_CONTAINERS;
@@ -31,18 +31,18 @@ impl Cross<'_> {
             let (kind, subject) = match folders.get(id) {
                 None => {
                     let subject = self.meta_record(["v1", CRI_NAMESPACE, "containers", id]);
-                    let kind = FindingKind::ContainerFolderMissing {
+                    let kind = ContainerFolderMissing {
                         folder,
                         image: container.image.clone(),
                         snapshotter: container.snapshotter.clone(),
                         snapshot_key: container.snapshot_key.clone(),
                     };
-                    (kind, subject)
+                    (FindingKind::from(kind), subject)
                 }
                 // It is written after the record.
                 Some(Some(why)) if self.is_settled_container(container) => {
                     let path = folder.join("status");
-                    (FindingKind::ContainerStatusInvalid { why: *why }, Subject::Path { path })
+                    (ContainerStatusInvalid { why: *why }.into(), Subject::Path { path })
                 }
                 Some(_) => continue,
             };

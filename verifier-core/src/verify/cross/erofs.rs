@@ -6,7 +6,7 @@
 use super::Cross;
 use super::key::row_subject;
 use crate::digest::ChainId;
-use crate::finding::FindingKind;
+use crate::finding::ErofsLayerInvalid;
 use crate::metadata::Kind;
 use crate::snapshot::EROFS;
 use crate::verify::candidate::{Examination, Witness};
@@ -20,7 +20,7 @@ impl Cross<'_> {
             let Some(why) = layer.fault(row.usage, row.created) else { continue };
             let chain_id = key.splitn(3, '/').nth(2).and_then(|key| key.parse().ok()).map(ChainId);
             let witness = Witness::Records(vec![row.created]);
-            let kind = FindingKind::ErofsLayerInvalid { why, chain_id };
+            let kind = ErofsLayerInvalid { why, chain_id };
             into.find_with(witness, kind, row_subject(EROFS, key, row), self.reach(EROFS, key));
         }
     }

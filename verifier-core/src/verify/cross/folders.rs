@@ -5,7 +5,7 @@
 //! Other names are not theirs, and nothing is said of them. (plugins/snapshots/{overlay,native,btrfs})
 
 use super::Cross;
-use crate::finding::{BlastRadius, FindingKind, LeftOver, Subject};
+use crate::finding::{BlastRadius, LeftOver, SnapshotFolderUnreferenced, Subject};
 use crate::metadata::{Kind, Snapshots};
 use crate::scan::Snapshotter;
 use crate::snapshot::Driver;
@@ -44,10 +44,9 @@ impl Cross<'_> {
                 let Some(why) = left_over(name) else { continue };
                 let path = holder.path.join(name);
                 let rows = with_id(&named, name).iter();
-                // overlayfs keeps the tree in a folder of the snapshot's own.
-                let is_named = rows.map(|(id, kind)| snapshotter.path.join(driver.tree(*kind, *id)));
-                if !is_named.into_iter().any(|tree| tree.starts_with(&path)) {
-                    let kind = FindingKind::SnapshotFolderUnreferenced { why };
+                let mut named = rows.map(|(id, kind)| snapshotter.path.join(driver.folder(*kind, *id)));
+                if !named.any(|folder| folder == path) {
+                    let kind = SnapshotFolderUnreferenced { why };
                     into.find(kind, Subject::Path { path }, BlastRadius::default());
                 }
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Cross;
 use super::key::row_subject;
-use crate::finding::FindingKind;
+use crate::finding::{FindingKind, SnapshotParentDiffers, SnapshotRowMissing, SnapshotUnreferenced};
 use crate::metadata::{Kind, SnapshotRecord, Snapshots};
 use crate::verify::candidate::{Examination, Witness};
 
@@ -14,8 +14,10 @@ impl Cross<'_> {
             let Some(rows) = self.rows(snapshotter) else { continue };
             let row = rows.by_key.get(&record.backend_key);
             let kind = match row {
-                None => Some(FindingKind::SnapshotRowMissing { backend_key: record.backend_key.to_string() }),
-                Some(_) => self.parent_differs((namespace, snapshotter, key), record, rows),
+                None => Some(SnapshotRowMissing { backend_key: record.backend_key.to_string() }.into()),
+                Some(_) => {
+                    self.parent_differs((namespace, snapshotter, key), record, rows).map(FindingKind::from)
+                }
             };
             if let Some(kind) = kind {
                 let subject = self.snapshot_record(namespace, snapshotter, key);
@@ -36,7 +38,7 @@ impl Cross<'_> {
         (namespace, snapshotter, key): (&str, &str, &str),
         record: &SnapshotRecord,
         rows: &Snapshots,
-    ) -> Option<FindingKind> {
+    ) -> Option<SnapshotParentDiffers> {
         let row = rows.by_key.get(&record.backend_key)?;
         let snapshots = self.inventory.metadata().namespaces.get(namespace)?.snapshots.get(snapshotter)?;
         let expected = match record.parent.as_str() {
@@ -54,10 +56,7 @@ impl Cross<'_> {
                 Some(rows.by_key.get(key)?.parent.as_str())
             });
         let name = |key: &str| (!key.is_empty()).then(|| key.to_owned());
-        (!known).then(|| FindingKind::SnapshotParentDiffers {
-            expected: name(expected),
-            actual: name(&row.parent),
-        })
+        (!known).then(|| SnapshotParentDiffers { expected: name(expected), actual: name(&row.parent) })
     }
 
     /// Rows that no record names: the collector removes them once any snapshot is removed.
@@ -73,7 +72,7 @@ impl Cross<'_> {
             }
             let needed = self.needed(snapshotter, rows);
             for (key, row) in rows.by_key.iter().filter(|(key, _)| !needed.contains(key.as_str())) {
-                let kind = FindingKind::SnapshotUnreferenced { committed: row.kind == Kind::Committed };
+                let kind = SnapshotUnreferenced { committed: row.kind == Kind::Committed };
                 let subject = row_subject(snapshotter, key, row);
                 into.find_with(
                     Witness::Records(vec![row.created]),

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::Cross;
 use crate::digest::Digest;
-use crate::finding::{BlastRadius, FindingKind, Kept};
+use crate::finding::{BlastRadius, GcRootUnreached, Kept, LeaseEndless};
 use crate::metadata::{EXPIRE, LEASE_PREFIX, LeaseRecord, Namespace};
 use crate::time::Timestamp;
 use crate::verify::candidate::Examination;
@@ -59,7 +59,7 @@ impl Cross<'_> {
         let Some((since, oldest)) = oldest else { return };
         let kept = self.size_of(&held, records);
         let (oldest, since) = (oldest.to_owned(), since.to_string());
-        let kind = FindingKind::LeaseEndless { leases, oldest, since, kept };
+        let kind = LeaseEndless { leases, oldest, since, kept };
         let blast = BlastRadius { namespaces: [namespace.to_owned()].into(), ..BlastRadius::default() };
         into.find(kind, self.meta_record(["v1", namespace, "leases"]), blast);
     }
@@ -95,7 +95,7 @@ impl Cross<'_> {
         let Some(since) = since else { return };
         let (since, kept) = (since.to_string(), self.size_of(&held, records));
         let blast = BlastRadius { namespaces: [namespace.to_owned()].into(), ..BlastRadius::default() };
-        into.find(FindingKind::GcRootUnreached { since, kept }, self.meta_record(["v1", namespace]), blast);
+        into.find(GcRootUnreached { since, kept }, self.meta_record(["v1", namespace]), blast);
     }
 
     fn is_old(&self, time: Timestamp) -> bool {

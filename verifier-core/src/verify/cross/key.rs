@@ -3,6 +3,7 @@
 use super::Cross;
 use crate::digest::{ChainId, Digest};
 use crate::finding::{BlastRadius, Subject};
+use crate::layout;
 use crate::metadata::{BackendSnapshot, Namespace, SnapshotRecord, Snapshots};
 use crate::plan::Scope;
 
@@ -80,7 +81,7 @@ impl<'a> Cross<'a> {
         path: impl IntoIterator<Item = &'b str>,
     ) -> Subject {
         let folder = self.inventory.snapshotters.get(snapshotter).map(|snapshotter| &snapshotter.path);
-        let database = folder.map(|folder| folder.join("metadata.db")).unwrap_or_default();
+        let database = folder.map(|folder| layout::metadata_db(folder)).unwrap_or_default();
         Subject::Record { database, path: path.into_iter().map(str::to_owned).collect() }
     }
 

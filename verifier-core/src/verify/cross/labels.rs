@@ -13,7 +13,7 @@
 use super::Cross;
 use super::key::row_subject;
 use crate::digest::{Digest, chain_ids};
-use crate::finding::{FindingKind, Role};
+use crate::finding::{LabelWrong, Role};
 use crate::metadata::{BlobRecord, CONTENT_REFERENCE, Kind, SNAPSHOT_REFERENCE, UNCOMPRESSED};
 use crate::oci::Document;
 use crate::scan::{DocumentState, children};
@@ -95,9 +95,9 @@ impl Cross<'_> {
 }
 
 impl Wrong<'_> {
-    fn kind(self) -> FindingKind {
+    fn kind(self) -> LabelWrong {
         let (label, value) = (self.label.into(), self.value.into());
-        FindingKind::LabelWrong { label, value, expected: self.expected }
+        LabelWrong { label, value, expected: self.expected }
     }
 }
 

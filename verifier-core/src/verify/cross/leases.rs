@@ -2,7 +2,7 @@
 //! collector passes over them, and takes the ended ones when it next runs.
 
 use super::Cross;
-use crate::finding::{BlastRadius, FindingKind};
+use crate::finding::{BlastRadius, FindingKind, LeaseExpired, LeaseResourceMissing};
 use crate::metadata::{EXPIRE, LEASE_PREFIX, LeaseRecord, Namespace};
 use crate::verify::candidate::{Examination, Witness};
 
@@ -16,12 +16,10 @@ impl Cross<'_> {
             for (id, lease) in &records.leases {
                 let ours = id.starts_with(LEASE_PREFIX);
                 let kind = match lease.ended(self.inventory.began) {
-                    Some(expired) => Some(FindingKind::LeaseExpired { expired: expired.to_owned(), ours }),
-                    None => self.missing(lease, records).map(|missing| FindingKind::LeaseResourceMissing {
-                        missing,
-                        ours,
-                        ends: lease.labels.get(EXPIRE).map(str::to_owned),
-                    }),
+                    Some(expired) => {
+                        Some(FindingKind::from(LeaseExpired { expired: expired.to_owned(), ours }))
+                    }
+                    None => self.missing(lease, records, ours).map(FindingKind::from),
                 };
                 if let Some(kind) = kind {
                     let subject = self.meta_record(["v1", namespace, "leases", id]);
@@ -35,7 +33,7 @@ impl Cross<'_> {
 
     /// What a lease holds and is not there: digests, `snapshotter/key`, names of images, refs of ingests. A blob's file that waits for its
     /// record is there.
-    fn missing(&self, lease: &LeaseRecord, records: &Namespace) -> Option<Vec<String>> {
+    fn missing(&self, lease: &LeaseRecord, records: &Namespace, ours: bool) -> Option<LeaseResourceMissing> {
         let files = &self.inventory.blobs.files;
         let content = lease
             .content
@@ -53,6 +51,7 @@ impl Cross<'_> {
             .chain(images.cloned())
             .chain(ingests.cloned())
             .collect();
-        (!missing.is_empty()).then_some(missing)
+        let ends = lease.labels.get(EXPIRE).map(str::to_owned);
+        (!missing.is_empty()).then_some(LeaseResourceMissing { missing, ours, ends })
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Cross;
-use crate::finding::{BlastRadius, FindingKind, SandboxFault};
+use crate::finding::{BlastRadius, ContainerSnapshotMissing, SandboxFault, SandboxInvalid, SnapshotUnowned};
 use crate::metadata::{Kind, Labels, Namespace, SNAPSHOT_REFERENCE};
 use crate::scan::Mode;
 use crate::verify::candidate::{Examination, Witness};
@@ -37,7 +37,7 @@ impl Cross<'_> {
                 let (snapshotter, key) = (snapshotter.into(), key.into());
                 let subject = self.meta_record(["v1", namespace, "containers", id]);
                 let witness = Witness::Records(vec![container.created, container.updated]);
-                let kind = FindingKind::ContainerSnapshotMissing { snapshotter, key };
+                let kind = ContainerSnapshotMissing { snapshotter, key };
                 into.find_with(witness, kind, subject, reach_container(namespace, id));
             }
         }
@@ -63,7 +63,7 @@ impl Cross<'_> {
                 let members = records.containers.iter().filter(|(_, container)| container.sandbox_id == *id);
                 let containers = members.map(|(id, _)| named(namespace, id)).collect();
                 let blast = BlastRadius { namespaces, containers, ..BlastRadius::default() };
-                into.find_with(witness, FindingKind::SandboxInvalid { why }, subject, blast);
+                into.find_with(witness, SandboxInvalid { why }, subject, blast);
             }
         }
     }
@@ -86,7 +86,7 @@ impl Cross<'_> {
                 if active && free && !rooted && !held.contains(&(snapshotter.as_str(), key.as_str())) {
                     let subject = self.snapshot_record(namespace, snapshotter, key);
                     let blast = self.record_reach(namespace, snapshotter, key, record);
-                    into.find(FindingKind::SnapshotUnowned, subject, blast);
+                    into.find(SnapshotUnowned {}, subject, blast);
                 }
             }
         }

@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Cross;
 use super::key::{in_scope, row_subject};
 use crate::digest::{ChainId, Digest};
-use crate::finding::{FindingKind, SnapshotKind};
+use crate::finding::{
+    FindingKind, SnapshotChainWrong, SnapshotKind, SnapshotKindWrong, SnapshotParentLoop,
+    SnapshotParentMissing,
+};
 use crate::metadata::{BackendSnapshot, Kind, SnapshotRecord, Snapshots};
 use crate::snapshot::Driver;
 use crate::time::Timestamp;
@@ -102,7 +105,7 @@ impl Cross<'_> {
                 Kind::Committed | Kind::Unknown => continue,
             };
             if let Some(&children) = children.get(key.as_str()) {
-                let kind = FindingKind::SnapshotKindWrong { found, children };
+                let kind = SnapshotKindWrong { found, children };
                 let subject = row_subject(snapshotter, key, row);
                 into.find_with(witness(row.created), kind, subject, self.reach(snapshotter, key));
             }
@@ -129,7 +132,7 @@ impl Cross<'_> {
             },
         };
         if row.kind == Kind::Committed && actual != expected {
-            let kind = FindingKind::SnapshotChainWrong { chain_id, expected, actual };
+            let kind = SnapshotChainWrong { chain_id, expected, actual };
             let blast = self.record_reach(namespace, snapshotter, key, record);
             let subject = row_subject(snapshotter, &record.backend_key, row);
             let witness = Witness::Records(vec![record.created, row.created]);
@@ -171,9 +174,9 @@ impl Fault<'_> {
 
     fn kind(&self) -> FindingKind {
         match self {
-            Fault::Missing { parent, .. } => FindingKind::SnapshotParentMissing { parent: (*parent).into() },
+            Fault::Missing { parent, .. } => SnapshotParentMissing { parent: (*parent).into() }.into(),
             Fault::Loop(keys) => {
-                FindingKind::SnapshotParentLoop { keys: keys.iter().map(|key| (*key).to_owned()).collect() }
+                SnapshotParentLoop { keys: keys.iter().map(|key| (*key).to_owned()).collect() }.into()
             }
         }
     }

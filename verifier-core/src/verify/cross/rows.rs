@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Cross;
 use super::key::row_subject;
-use crate::finding::{BlastRadius, FindingKind, IndexEntry};
+use crate::finding::{BlastRadius, IndexEntry, SnapshotIdShared, SnapshotIndexWrong, SnapshotUsageMissing};
 use crate::metadata::{Kind, Snapshots};
 use crate::verify::candidate::{Examination, Witness};
 
@@ -40,9 +40,7 @@ impl Cross<'_> {
                 blast.images.extend(one.images);
                 blast.containers.extend(one.containers);
             }
-            let kind = FindingKind::SnapshotIdShared {
-                others: others.iter().map(|key| (*key).to_owned()).collect(),
-            };
+            let kind = SnapshotIdShared { others: others.iter().map(|key| (*key).to_owned()).collect() };
             let created = keys.iter().filter_map(|key| rows.by_key.get(*key)).map(|row| row.created);
             into.find_with(
                 Witness::Records(created.collect()),
@@ -60,7 +58,7 @@ impl Cross<'_> {
         for (key, row) in without.filter(|(key, _)| self.has_row(key)) {
             let witness = Witness::Records(vec![row.created]);
             let subject = row_subject(snapshotter, key, row);
-            into.find_with(witness, FindingKind::SnapshotUsageMissing, subject, self.reach(snapshotter, key));
+            into.find_with(witness, SnapshotUsageMissing {}, subject, self.reach(snapshotter, key));
         }
     }
 
@@ -78,7 +76,7 @@ impl Cross<'_> {
         let missing = expected.difference(&rows.parents).map(|ids| (*ids, IndexEntry::Missing));
         let stale = rows.parents.difference(&expected).filter(|(_, child)| !orphans.contains(child));
         for ((parent_id, child_id), entry) in missing.chain(stale.map(|ids| (*ids, IndexEntry::Stale))) {
-            let kind = FindingKind::SnapshotIndexWrong { parent_id, child_id, entry };
+            let kind = SnapshotIndexWrong { parent_id, child_id, entry };
             let name = format!("{parent_id} {child_id}");
             let subject = self.row_record(snapshotter, ["v1", "parents", &name]);
             let child = rows.by_key.iter().find(|(_, row)| row.id == child_id);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Cross;
 use super::folders::id_of;
 use super::key::BackendKey;
-use crate::finding::{BlastRadius, FindingKind};
+use crate::finding::{BlastRadius, SnapshotSequenceBehind};
 use crate::metadata::{Namespace, SnapshotRecord, Snapshots, Text};
 use crate::snapshot::Driver;
 use crate::time::Timestamp;
@@ -17,7 +17,7 @@ impl Cross<'_> {
     pub(super) fn examine_row_sequence(&self, snapshotter: &str, rows: &Snapshots, into: &mut Examination) {
         if let Some(in_use) = self.id_ahead(snapshotter, rows) {
             let subject = self.row_record(snapshotter, ["v1", "snapshots"]);
-            let kind = FindingKind::SnapshotSequenceBehind { sequence: rows.sequence, in_use };
+            let kind = SnapshotSequenceBehind { sequence: rows.sequence, in_use };
             into.find(kind, subject, BlastRadius::default());
         }
     }
@@ -45,7 +45,7 @@ impl Cross<'_> {
                 let Some((in_use, created)) = own.into_iter().chain(lost).max() else { continue };
                 if in_use > sequence {
                     let subject = self.meta_record(["v1", namespace, "snapshots", snapshotter]);
-                    let kind = FindingKind::SnapshotSequenceBehind { sequence, in_use };
+                    let kind = SnapshotSequenceBehind { sequence, in_use };
                     let namespaces = [namespace.to_owned()].into();
                     let blast = BlastRadius { namespaces, ..BlastRadius::default() };
                     into.find_with(Witness::Records(vec![created]), kind, subject, blast);

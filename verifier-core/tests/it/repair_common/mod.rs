@@ -8,13 +8,12 @@ use verifier_core::Interrupt;
 use verifier_core::bolt::{Database, Visitor};
 use verifier_core::event::Unobserved;
 use verifier_core::finding::{Code, Finding, Severity};
-use verifier_core::repair::apply::{ApplyError, LockedRows, Progress, apply};
 use verifier_core::repair::disk::{Disk, StepGate};
 use verifier_core::repair::locked::{Alone, LockedStore};
-use verifier_core::repair::mounted::Mounted;
-use verifier_core::repair::plan::{Action, RepairOptions, RepairPlan};
-use verifier_core::repair::source::{Available, Source};
-use verifier_core::repair::{Undone, wanted};
+use verifier_core::repair::plan::RepairOptions;
+use verifier_core::repair::source::Source;
+use verifier_core::repair::{Repair, Setup, Undone};
+use verifier_core::scan::Mode;
 use verifier_core::{CheckOptions, Store, look};
 
 use crate::restore_common::{Facts, picture};
@@ -37,14 +36,6 @@ pub(crate) struct Repaired {
     pub(crate) after: Vec<Finding>,
 }
 
-/// Tells nobody.
-pub(crate) struct Quiet;
-
-impl Progress for Quiet {
-    fn began(&mut self, _at: usize, _action: &Action) {}
-    fn ended(&mut self, _at: usize, _action: &Action, _outcome: &Result<(), ApplyError>) {}
-}
-
 pub(crate) fn repair(root: &Path, options: &RepairOptions) -> Repaired {
     repair_with(root, options, &StepGate::default()).unwrap()
 }
@@ -61,7 +52,7 @@ pub(crate) fn repair_checked(
     gate: &StepGate,
     check: &CheckOptions,
 ) -> io::Result<Repaired> {
-    repair_from(root, options, gate, check, &mut [])
+    repair_from(root, options, gate, check, Vec::new())
 }
 
 /// As [`repair_checked`], with sources of right bytes.
@@ -70,36 +61,52 @@ pub(crate) fn repair_from(
     options: &RepairOptions,
     gate: &StepGate,
     check: &CheckOptions,
-    sources: &mut [Source],
+    sources: Vec<Source>,
 ) -> io::Result<Repaired> {
     let store = Store::open(root).unwrap();
-    let disk = Disk::new(store.folder(), gate);
-    let alone = Alone::take(disk, "a test").map_err(io::Error::other)?;
-    let locked = LockedStore::lock(disk, &alone).map_err(io::Error::other)?;
-    let see = || look(&store, check, None, &Unobserved, &Interrupt::default()).unwrap();
-    let checked = see();
-    let mounted = Mounted::find(store.folder(), &checked);
-    let available = Available::find(sources, wanted(&checked)).map_err(io::Error::other)?;
-    let plan = RepairPlan::new(&checked, &available, &mounted, options);
-    let mut rows = LockedRows::new(&locked, &checked);
-    let applied = apply(&plan, &checked, disk, &mut rows, sources, &mut Quiet, &Interrupt::default())?;
-    let named = plan.actions.iter().map(|action| format!("{:?}", action.kind));
-    let failed = named
-        .zip(&applied.outcomes)
-        .filter_map(|(action, outcome)| Some((action, outcome.as_ref().err()?.to_string())));
+    let setup = Setup::default().check(check.clone()).options(options.clone()).gate(gate.clone());
+    let done = three_calls(&store, &setup, sources)?;
+    let failed = done.actions().filter_map(|(action, outcome)| {
+        Some((format!("{:?}", action.kind), outcome?.as_ref().err()?.to_string()))
+    });
+    let severe = |finding: &&Finding| finding.severity() > Severity::Info;
+    let after = look(&store, check, None, &Unobserved, &Interrupt::default()).unwrap();
     Ok(Repaired {
-        before: checked
-            .report
-            .findings
-            .iter()
-            .filter(|finding| finding.severity() > Severity::Info)
-            .map(Finding::code)
-            .collect(),
+        before: done.before().unwrap().findings.iter().filter(severe).map(Finding::code).collect(),
         failed: failed.collect(),
-        refused: plan.refusals.iter().map(|refusal| refusal.code).collect(),
-        run: applied.run,
-        after: see().report.findings,
+        refused: done.plan.refusals.iter().map(|refusal| refusal.code).collect(),
+        after: after.report.findings,
+        run: done.run,
     })
+}
+
+/// What the command does.
+pub(crate) fn three_calls(
+    store: &Store,
+    setup: &Setup,
+    sources: Vec<Source>,
+) -> io::Result<verifier_core::repair::Repaired> {
+    let interrupt = Interrupt::default();
+    let mut repair = Repair::open(store, setup, sources).map_err(io::Error::other)?;
+    let planned = repair.plan(&Unobserved, &interrupt).map_err(io::Error::other)?;
+    let mut repaired = repair.apply(planned, &Unobserved, &interrupt);
+    match repaired.trouble.take() {
+        Some(error) => Err(io::Error::other(error)),
+        None => Ok(repaired),
+    }
+}
+
+#[cfg(feature = "live")]
+/// Repairs a store through the API of the containerd that serves it; an error means that the run could not be begun or ended.
+pub(crate) fn repair_live(
+    root: &Path,
+    socket: &Path,
+    gate: &StepGate,
+) -> io::Result<verifier_core::repair::Repaired> {
+    let store = Store::open(root).unwrap();
+    let options = RepairOptions::default().mode(Some(Mode::Live));
+    let setup = Setup::default().options(options).gate(gate.clone()).socket(socket.into());
+    three_calls(&store, &setup, Vec::new())
 }
 
 pub(crate) fn undo(root: &Path, run: &str) -> Undone {

@@ -48,7 +48,7 @@ pub(crate) fn restore_with(
     let interrupt = Interrupt::default();
     let mut outcomes = Vec::new();
     for task in tasks {
-        let outcome = restore(&mut run, task, options, &interrupt, &|_| {});
+        let outcome = restore(&mut run, task, options, &interrupt, &Unobserved);
         outcomes.push((task.clone(), outcome));
     }
     run.end("done")?;

@@ -13,11 +13,14 @@ use super::snapshotter;
 use crate::bolt::{CommitError, Database, Edits, OpenError, ReadAt};
 use crate::content::BlobFile;
 use crate::digest::Digest;
+use crate::io::mounts::{Mount, parse};
+use crate::layout::{self, META_DB};
 use crate::metadata::{Kind, LEASE_PREFIX, Metadata, MetadataVisitor, Schema, Snapshots, SnapshotterVisitor};
 use crate::repair::mounted::{InUse, refuse_if_used};
 use crate::repair::quarantine::run::Run;
 use crate::repair::rows::locked::LockedStore;
-use crate::scan::{Inventory, META_DB, SNAPSHOTTER_PREFIX};
+use crate::scan::Inventory;
+use crate::snapshot::Driver;
 use crate::time::Timestamp;
 
 /// What a rebuilt database was made from.
@@ -96,10 +99,8 @@ pub fn rebuild(
     if database == Path::new(META_DB) {
         return rebuild_meta(run, locked, inventory, found, backup);
     }
-    let name = database.to_str().and_then(|path| {
-        path.strip_prefix(SNAPSHOTTER_PREFIX)?.strip_suffix("/metadata.db").map(str::to_owned)
-    });
-    rebuild_snapshotter(run, locked, inventory, database, &name.ok_or(RebuildError::Unknown)?)
+    let name = layout::snapshotter_of_database(database).ok_or(RebuildError::Unknown)?;
+    rebuild_snapshotter(run, locked, inventory, database, name)
 }
 
 fn rebuild_meta(
@@ -222,7 +223,7 @@ fn read_backup(backup: &dyn ReadAt) -> Result<(Metadata, Edits), RebuildError> {
 fn read_rows(locked: &LockedStore<'_>, inventory: &Inventory) -> BTreeMap<String, Snapshots> {
     let mut rows = BTreeMap::new();
     for (name, snapshotter) in &inventory.snapshotters {
-        let Some(file) = locked.database(&snapshotter.path.join("metadata.db")) else { continue };
+        let Some(file) = locked.database(&layout::metadata_db(&snapshotter.path)) else { continue };
         let Ok(db) = Database::open(file) else { continue };
         let choice = choose(&db, Schema::Snapshotter);
         let mut visitor = SnapshotterVisitor::default();
@@ -292,16 +293,16 @@ fn rebuild_snapshotter(
 
 /// Whether something that still runs has the snapshot mounted: then its folder stays, below the numbers of new ones.
 fn is_used(run: &Run<'_>, path: &Path) -> bool {
-    let trees = [path.join("fs"), path.into()];
-    let folder = trees.iter().find_map(|path| run.disk().root().folder(path).ok());
+    let folder = Driver::trees_in(path).find_map(|path| run.disk().root().folder(path).ok());
     let used = folder.map(|tree| refuse_if_used(&tree));
     matches!(used, Some(Err(InUse::Mounted { .. } | InUse::Perhaps { .. })))
 }
 
 /// Whether there are overlays at all: to ask for each of thousands of folders takes its time.
 fn has_overlays() -> bool {
-    let tables = ["/proc/1/mountinfo", "/proc/self/mountinfo"].map(std::fs::read_to_string);
-    tables.into_iter().any(|table| table.map_or(true, |table| table.contains(" - overlay ")))
+    let tables = ["/proc/1/mountinfo", "/proc/self/mountinfo"].map(std::fs::read);
+    let has = |mounts: Vec<Mount>| mounts.iter().any(Mount::is_overlay);
+    tables.into_iter().any(|table| table.ok().and_then(|table| parse(&table)).is_none_or(has))
 }
 
 fn read_meta(locked: &LockedStore<'_>) -> Result<Metadata, RebuildError> {

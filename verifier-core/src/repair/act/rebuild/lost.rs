@@ -21,6 +21,8 @@ pub enum LostKind {
     Snapshot,
     /// A container's record, told by its snapshot: namespace and key.
     Container,
+    /// The record of a sandbox that kept CRI from starting: namespace and id.
+    Sandbox,
     /// A record of another kind, by its path in the database.
     Record,
     /// A value that did not decode, by its path in the database.

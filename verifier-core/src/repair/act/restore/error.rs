@@ -1,10 +1,12 @@
 //! Why a snapshot, or a path of it, was not restored.
 
+use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::compare::{LayerError, StoppedEarly};
 use crate::digest::Digest;
+use crate::layout::RUNS;
 use crate::repair::mounted::InUse;
 
 /// Why a snapshot was not restored.
@@ -42,14 +44,16 @@ pub enum RestoreError {
     /// A step failed: the disk is full, read-only or broken. What was done before it stands.
     #[error("{path}: {source}", path = .path.display())]
     System {
-        /// Below the root; empty where it concerns the run's own folder.
+        /// Below the root.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
     },
     /// Everything that could be was restored; these paths still differ.
-    #[error("{paths} paths still differ")]
+    #[error("{paths} still {verb}{first}", paths = Count(*.paths), verb = if *.paths == 1 { "differs" } else { "differ" }, first = First(.tree, .left))]
     Left {
+        /// The snapshot's tree, below the root.
+        tree: PathBuf,
         /// How many paths differ.
         paths: u64,
         /// The first of them, below the snapshot's tree, and why.
@@ -71,18 +75,40 @@ pub struct PathLeft {
     pub why: Refused,
 }
 
+struct Count(u64);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.0, if self.0 == 1 { "path" } else { "paths" })
+    }
+}
+
+/// The first of what is left, and why.
+struct First<'a>(&'a Path, &'a [PathLeft]);
+
+impl fmt::Display for First<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1.first() {
+            Some(left) => write!(f, ": {}: {}", self.0.join(&left.path).display(), left.why),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Why a path was left as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refused {
     /// It, or the folder it is in, is immutable or append-only (`chattr`): somebody meant it to stay.
-    #[error("immutable (chattr)")]
+    #[error(
+        "it, or the folder it is in, is immutable or append-only (lsattr shows it, chattr -i -a ends it)"
+    )]
     Immutable,
     /// The snapshot's owners are shifted: whose a new file should be is not known.
     #[error("its owner is not known")]
     OwnerUnknown,
     /// What it has from the layers below cannot be told: one of them cannot be read.
-    #[error("what it has from lower layers is not known")]
+    #[error("what it has from lower layers is not known: a lower layer cannot be read")]
     InheritedUnknown,
     /// The top of the tree cannot be read.
     #[error("the snapshot's top folder cannot be read")]
@@ -99,7 +125,10 @@ pub enum Refused {
 }
 
 impl RestoreError {
+    /// The empty path is the run's own folder.
     pub(super) fn system(path: impl Into<PathBuf>, source: io::Error) -> Self {
-        RestoreError::System { path: path.into(), source }
+        let path: PathBuf = path.into();
+        let path = if path.as_os_str().is_empty() { RUNS.into() } else { path };
+        RestoreError::System { path, source }
     }
 }

@@ -19,9 +19,9 @@ use super::round::Restored;
 use super::source::Source;
 use super::stage::{Stage, remove_tree};
 use crate::io::FileKind;
-use crate::layer::Flavour;
 use crate::layer::tree::NodeId;
 use crate::repair::{Put, Run};
+use crate::snapshot::Driver;
 
 const LABEL: &[u8] = b"security.selinux";
 
@@ -34,12 +34,12 @@ struct Whole {
     path: PathBuf,
 }
 
-/// Makes a snapshot's folder, or of an overlay's the `fs` that is missing in it.
+/// Makes a snapshot's folder, or the tree that is missing in it.
 pub(super) fn make_whole(run: &mut Run<'_>, source: &Source<'_>) -> Result<Restored, RestoreError> {
     if source.task.remapped {
         let why = Refused::OwnerUnknown;
         let left = vec![PathLeft { path: PathBuf::new(), why }];
-        return Err(RestoreError::Left { paths: 1, left, unread: None });
+        return Err(RestoreError::Left { tree: source.task.tree.clone(), paths: 1, left, unread: None });
     }
     let item = run.new_item();
     let made = begin(run, source, &item)
@@ -57,27 +57,29 @@ fn begin(run: &Run<'_>, source: &Source<'_>, item: &OsStr) -> io::Result<Whole> 
     let (items, root, tree) = (run.items(), run.disk().root(), &source.task.tree);
     let below = source.nearest_lower().map(|lower| lower.stat("")).transpose()?;
     let folder = tree.parent().unwrap_or(Path::new("."));
-    let is_overlay = source.task.flavour != Flavour::Copy;
-    let has_folder = is_overlay && root.stat(folder).is_ok_and(|stat| stat.kind == FileKind::Folder);
-    let whole = match is_overlay && !has_folder {
-        true => Whole { item: item.into(), tree: Path::new(item).join("fs"), path: folder.into() },
-        false => Whole { item: item.into(), tree: item.into(), path: tree.clone() },
+    let parts = Driver::of(&source.task.snapshotter).map(Driver::parts).unwrap_or_default();
+    let part = parts.first().map(|(name, _)| OsStr::new(*name));
+    let has_folder = part.is_some() && root.stat(folder).is_ok_and(|stat| stat.kind == FileKind::Folder);
+    let whole = match part.filter(|_| !has_folder) {
+        Some(part) => Whole { item: item.into(), tree: Path::new(item).join(part), path: folder.into() },
+        None => Whole { item: item.into(), tree: item.into(), path: tree.clone() },
     };
     items.make_dir(item, 0o700)?;
-    let inside = if whole.path == folder {
-        let inside = items.dir(Path::new(item))?;
-        inside.make_dir(OsStr::new("fs"), 0o755)?;
-        inside.make_dir(OsStr::new("work"), 0o711)?;
-        inside.set_mode(OsStr::new("work"), 0o711)?;
-        Some(inside)
-    } else {
-        None
+    let inside = match part.filter(|_| !has_folder) {
+        Some(part) => Some((items.dir(Path::new(item))?, part)),
+        None => None,
     };
-    let (dir, name) = inside.as_ref().map_or((items, item), |inside| (inside, OsStr::new("fs")));
+    if let Some((inside, _)) = &inside {
+        for (name, mode) in parts {
+            inside.make_dir(OsStr::new(name), *mode)?;
+            inside.set_mode(OsStr::new(name), *mode)?;
+        }
+    }
+    let (dir, name) = inside.as_ref().map_or((items, item), |(inside, part)| (inside, *part));
     if let Some(below) = &below {
         dir.set_owner(name, (below.uid, below.gid))?;
     }
-    let copied = below.filter(|_| !is_overlay);
+    let copied = below.filter(|_| part.is_none());
     dir.set_mode(name, copied.map_or(0o755, |below| below.mode))?;
     let siblings = whole.path.parent().and_then(|siblings| root.xattrs(siblings).ok()).unwrap_or_default();
     if let Some((label, value)) = siblings.iter().find(|(name, _)| name == LABEL) {
@@ -107,14 +109,19 @@ fn fill(run: &mut Run<'_>, source: &Source<'_>, whole: &Whole) -> Result<Restore
     if !report.is_same() || report.unread.is_some() {
         let still = |path: PathBuf| PathLeft { path, why: Refused::StillDiffers };
         let left = report.differences.into_iter().map(|one| still(one.path)).collect();
-        return Err(RestoreError::Left { paths: report.paths, left, unread: report.unread });
+        return Err(RestoreError::Left {
+            tree: source.task.tree.clone(),
+            paths: report.paths,
+            left,
+            unread: report.unread,
+        });
     }
     let mut refused = RefusedPaths::new();
     let put = Put { item: whole.item.clone(), path: whole.path.clone() };
     put_all(run, vec![put], &mut refused)?;
     if let Some(why) = refused.into_values().next() {
         let left = vec![PathLeft { path: PathBuf::new(), why }];
-        return Err(RestoreError::Left { paths, left, unread: None });
+        return Err(RestoreError::Left { tree: source.task.tree.clone(), paths, left, unread: None });
     }
     Ok(Restored { paths, files, bytes, rounds: 1, whole: true })
 }

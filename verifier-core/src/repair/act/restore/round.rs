@@ -13,6 +13,7 @@ use super::source::{Source, folder_if_any};
 use super::stage::{Stage, remove_tree};
 use crate::Interrupt;
 use crate::compare::Modelled;
+use crate::event::Observer;
 use crate::finding::Difference;
 use crate::io::{FileKind, Folder, Time};
 use crate::layer::Flavour;
@@ -21,6 +22,7 @@ use crate::metadata::Kind;
 use crate::plan::SnapshotTask;
 use crate::repair::mounted;
 use crate::repair::{Change, Put, Run};
+use crate::snapshot::Driver;
 
 /// Limits and exceptions of [`restore`].
 #[derive(Debug, Clone)]
@@ -75,7 +77,7 @@ pub struct Restored {
 /// Makes the tree of the committed snapshot `task` what its layers make. Restore the snapshots below it first: parents that
 /// a layer does not mention have their attributes from there.
 ///
-/// `progress` is told how many more bytes of blobs were read. The steps are part of `run`; ending it is the caller's.
+/// `observer` is told how many more bytes of blobs were read. The steps are part of `run`; ending it is the caller's.
 ///
 /// # Errors
 /// [`RestoreError`]. [`RestoreError::Left`] when all was done that could be, and something still differs.
@@ -84,19 +86,21 @@ pub fn restore(
     task: &SnapshotTask,
     options: &RestoreOptions,
     interrupt: &Interrupt,
-    progress: &dyn Fn(u64),
+    observer: &dyn Observer,
 ) -> Result<Restored, RestoreError> {
     if task.kind != Kind::Committed || task.chain_id.is_none() || task.layers.is_empty() {
         return Err(RestoreError::NoLayer);
     }
     match task.flavour {
-        Flavour::Clone => return Err(RestoreError::ReadOnlySubvolume),
+        _ if Driver::of(&task.snapshotter).is_some_and(|driver| !driver.can_restore()) => {
+            return Err(RestoreError::ReadOnlySubvolume);
+        }
         Flavour::OverlayUserNamespace => return Err(RestoreError::UserNamespace),
         _ if options.rootless => return Err(RestoreError::UserNamespace),
         _ => {}
     }
     let root = run.disk().root();
-    let source = Source::open(root, task, options, (interrupt, progress))?;
+    let source = Source::open(root, task, options, (interrupt, observer))?;
     let tree = folder_if_any(root, &task.tree).map_err(|error| RestoreError::system(&task.tree, error))?;
     let nearest = task.tree.ancestors().find_map(|path| root.stat(path).ok());
     let items = run.items().folder().stat("").map_err(|error| RestoreError::system("", error))?;
@@ -141,14 +145,16 @@ impl Restorer<'_, '_> {
 
     fn finish(self, compared: &Modelled) -> Result<Restored, RestoreError> {
         let report = &compared.report;
-        if report.is_same() && report.unread.is_none() {
+        // What this process may not read is a gap for the proof to tell, no path that differs.
+        if report.is_same() {
             return Ok(self.restored);
         }
         let mut paths: Vec<&PathBuf> = report.differences.iter().map(|one| &one.path).collect();
         paths.dedup();
         let why = |path: &PathBuf| self.refused.get(path).copied().unwrap_or(Refused::StillDiffers);
         let left = paths.into_iter().map(|path| PathLeft { path: path.clone(), why: why(path) }).collect();
-        Err(RestoreError::Left { paths: report.paths, left, unread: report.unread })
+        let tree = self.source.task.tree.clone();
+        Err(RestoreError::Left { tree, paths: report.paths, left, unread: report.unread })
     }
 
     fn mend(&mut self, compared: &Modelled) -> Result<(), RestoreError> {

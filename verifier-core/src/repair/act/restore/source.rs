@@ -11,6 +11,7 @@ use crate::compare::{
     compare_modelled,
 };
 use crate::content::BlobFile;
+use crate::event::{Event, Observer};
 use crate::io::{File, Folder};
 use crate::plan::{LayerSource, LowersIn, SnapshotTask};
 
@@ -25,7 +26,7 @@ pub(super) struct Source<'a> {
     lowers_complete: bool,
     options: &'a RestoreOptions,
     pub(super) interrupt: &'a Interrupt,
-    pub(super) progress: &'a dyn Fn(u64),
+    observer: &'a dyn Observer,
 }
 
 impl<'a> Source<'a> {
@@ -33,7 +34,7 @@ impl<'a> Source<'a> {
         root: &'a Folder,
         task: &'a SnapshotTask,
         options: &'a RestoreOptions,
-        (interrupt, progress): (&'a Interrupt, &'a dyn Fn(u64)),
+        (interrupt, observer): (&'a Interrupt, &'a dyn Observer),
     ) -> Result<Source<'a>, RestoreError> {
         let mut files = Vec::with_capacity(task.layers.len());
         let sources = task.layers.base_first();
@@ -43,7 +44,7 @@ impl<'a> Source<'a> {
         }
         let lowers = LowersIn { root, lowers: task.lowers.as_ref() };
         let lowers_complete = task.lowers.is_some() && lowers.nearest_first().all(|lower| lower.is_ok());
-        Ok(Source { task, sources, files, lowers, lowers_complete, options, interrupt, progress })
+        Ok(Source { task, sources, files, lowers, lowers_complete, options, interrupt, observer })
     }
 
     /// Compares `tree`. What comes back was told by whole and right layers.
@@ -61,13 +62,13 @@ impl<'a> Source<'a> {
         }
         let flavour = self.task.flavour;
         let request = LayerComparison { layers: &layers, tree, flavour, lowers: &self.lowers, options };
-        let compared = compare_modelled(&request, self.interrupt, self.progress).map_err(|error| {
-            match (&error, self.damaged(&error)) {
+        let compared = compare_modelled(&request, self.interrupt, &|bytes| self.read(bytes)).map_err(
+            |error| match (&error, self.damaged(&error)) {
                 (LayerError::Interrupted, _) => RestoreError::Interrupted,
                 (_, Some(damaged)) => damaged,
                 _ => RestoreError::Layer(error),
-            }
-        })?;
+            },
+        )?;
         for (at, digests) in compared.digests.iter().enumerate() {
             self.prove(at, digests)?;
         }
@@ -75,6 +76,11 @@ impl<'a> Source<'a> {
             Some(why) => Err(why.into()),
             None => Ok(compared),
         }
+    }
+
+    /// So many more bytes of blobs were read.
+    pub(super) fn read(&self, bytes: u64) {
+        self.observer.event(Event::Read { bytes });
     }
 
     /// The tree of the snapshot below.

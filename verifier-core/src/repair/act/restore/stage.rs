@@ -215,7 +215,8 @@ impl<'s, 'd> Stage<'s, 'd> {
                 let (node, place) = wanted.get(&(layer, entry)).ok_or(io::ErrorKind::NotFound)?;
                 self.piece(&mut writing, *node, place, &piece)
             };
-            let extracted = extract(&blob, &entries, source.interrupt, source.progress, &mut take);
+            let extracted =
+                extract(&blob, &entries, source.interrupt, &|bytes| source.read(bytes), &mut take);
             let digests = extracted.map_err(|error| match error {
                 ExtractError::Interrupted => RestoreError::Interrupted,
                 ExtractError::Taker(_) if source.interrupt.is_raised() => RestoreError::Interrupted,
