@@ -2,6 +2,7 @@
 
 mod args;
 mod command;
+mod edge;
 mod exit;
 mod render;
 #[cfg(test)]
@@ -9,5 +10,5 @@ mod sample;
 mod words;
 
 fn main() -> std::process::ExitCode {
-    command::main().into()
+    edge::contain(command::main).into()
 }

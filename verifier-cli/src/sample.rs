@@ -21,7 +21,8 @@ use verifier_core::finding::{
     BlobUnreadable, BlobUnreferenced, BlobUnreferencedCorrupt, BoltMetaInvalid, BoltPageInvalid,
     ImageConfigMissing, ImageTargetMissing, IngestStale, JsonFault, JsonFaultKind, LayerDiffIdMismatch,
     LayerInvalid, ManifestUnparsable, MetadataUnusable, MetadataValueInvalid, NotCompared, PathUnreadable,
-    SnapshotFolderMissing, SnapshotUsageDiffers, SnapshotterDatabaseUnusable, StoppedEarly, ValueError,
+    SnapshotFolderMissing, SnapshotParentsBare, SnapshotUsageDiffers, SnapshotterDatabaseUnusable,
+    StoppedEarly, ValueError,
 };
 use verifier_core::finding::{Coverage, Depth, Reason, Tally, Unverified};
 use verifier_core::finding::{Difference, DifferenceKind};
@@ -83,6 +84,8 @@ pub(crate) fn reasons() -> Vec<Reason> {
     vec![
         Reason::UnknownAlgorithm,
         Reason::LayerDiscarded,
+        Reason::LayerMissing,
+        Reason::LayerBelowMissing,
         Reason::LayerNotPulled,
         Reason::NoLayer,
         unread("stargz", 7, false),
@@ -100,6 +103,7 @@ pub(crate) fn reasons() -> Vec<Reason> {
         Reason::Interrupted,
         Reason::PermissionDenied,
         Reason::KeptChanging,
+        Reason::MemoryLimit { limit_bytes: 24 << 20 },
         Reason::System { errno: 5 },
     ]
 }
@@ -243,21 +247,27 @@ pub(crate) fn finding(code: Code) -> Finding {
             let subject = Subject::Ingest { folder: "0123abcd".into() };
             (IngestStale { why: StaleIngest::NoRecord, size_bytes: 3000 }.into(), subject)
         }
-        Code::SnapshotFolderMissing | Code::SnapshotUsageDiffers | Code::SnapshotDiffers => {
-            (snapshot_kind(code), snapshot(3))
-        }
+        Code::SnapshotFolderMissing
+        | Code::SnapshotUsageDiffers
+        | Code::SnapshotDiffers
+        | Code::SnapshotParentsBare => (snapshot_kind(code), snapshot(3)),
         other => {
             cross::kind(other).or_else(|| own_files::kind(other)).unwrap_or_else(|| metadata_kind(other))
         }
     };
     let namespaces = BTreeSet::from(["default".to_owned()]);
-    let images = BTreeSet::from([named("default", "registry.example/app:1")]);
-    let containers = BTreeSet::from([named("default", "web")]);
+    let images = [named("default", "registry.example/app:1")].into();
+    let containers = [named("default", "web")].into();
     let snapshot = |snapshotter: &str, _: &str, id: u64| {
         Some(layout::snapshotter(snapshotter).join("snapshots").join(id.to_string()))
     };
     let path = layout::place(&subject, snapshot);
-    Finding { kind, subject, path, blast: BlastRadius { namespaces, images, containers } }
+    Finding {
+        kind,
+        subject,
+        path,
+        blast: BlastRadius { namespaces, images, containers, containers_left_out: 0 },
+    }
 }
 
 fn blob_kind(code: Code) -> FindingKind {
@@ -294,6 +304,7 @@ fn snapshot_kind(code: Code) -> FindingKind {
             actual: Usage { inodes: 10, size_bytes: 8192 },
         }
         .into(),
+        Code::SnapshotParentsBare => Box::new(SnapshotParentsBare(tree_damage())).into(),
         _ => FindingKind::SnapshotDiffers(Box::new(tree_damage())),
     }
 }

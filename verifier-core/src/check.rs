@@ -15,7 +15,7 @@ use crate::report::{DatabaseReport, Report};
 use crate::scan::Mode;
 use crate::scan::{Inventory, scan};
 use crate::store::Store;
-use crate::verify::{Examination, examine};
+use crate::verify::{Confirmed, Examination, examine};
 
 /// How long after the first look the second one begins. containerd removes files right after their records: what it was
 /// about to remove is gone by then.
@@ -166,10 +166,11 @@ impl Look<'_> {
         let again =
             examine(self.store, &inventory, &plan, self.options.threads, self.observer, self.interrupt);
         let collecting = is_collecting(before, &inventory);
+        let confirmed = Confirmed::by(&again);
         examination.candidates.retain(|candidate| {
             let unowned =
                 matches!(candidate.finding.code(), Code::BlobUnreferenced | Code::BlobUnreferencedCorrupt);
-            !(unowned && collecting) && again.candidates.iter().any(|other| candidate.is_confirmed_by(other))
+            !(unowned && collecting) && confirmed.has(candidate)
         });
         // What went away while it was read is no gap if it stays away, or can be read now and nothing is wrong with it.
         let unclear: BTreeSet<&Subject> = unsettled_in(&again).collect();

@@ -194,8 +194,13 @@ fn add_extra(store: &mut StoreBuilder, base: &PackedLayer) -> io::Result<Image> 
 }
 
 fn add_tool(store: &mut StoreBuilder, base: &PackedLayer) -> io::Result<Image> {
-    let layer =
-        Layer::new([folder("usr"), folder("usr/bin"), file("usr/bin/tool", noise(7_000)).mode(0o755)]);
+    // No entry for `tmp`: it has its mode from the base.
+    let layer = Layer::new([
+        folder("usr"),
+        folder("usr/bin"),
+        file("usr/bin/tool", noise(7_000)).mode(0o755),
+        file("tmp/socket", ""),
+    ]);
     let tool = store.add_image(&ImageSpec {
         namespace: "k8s.io",
         repository: "tool",
@@ -204,6 +209,9 @@ fn add_tool(store: &mut StoreBuilder, base: &PackedLayer) -> io::Result<Image> {
         platform: Platform::LINUX_AMD64,
         unpack: &["overlayfs"],
     })?;
+    if let Some(snapshot) = store.snapshot_mut("k8s.io", "overlayfs", &tool.chain[1]) {
+        snapshot.tree.insert(0, folder("tmp").mode(0o1777));
+    }
     let managed = Labels::from([("io.cri-containerd.image".into(), "managed".into())]);
     let by_digest = format!("registry.example/tool@{}", tool.manifest.digest);
     for name in [Sample::TOOL, by_digest.as_str(), tool.config.as_str()] {

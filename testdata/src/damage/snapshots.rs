@@ -194,6 +194,17 @@ pub(super) const TABLE: &[Damage] = &[
     .at_full(DIFFERS)
     .reaching(Reach::APP),
     Damage::files(
+        "parent-is-bare",
+        |s| Subject::snapshot(s, "k8s.io", "overlayfs", tool(s).1),
+        |s, root| {
+            let id = s.store.snapshot("k8s.io", "overlayfs", tool(s).1).map_or(0, |snapshot| snapshot.id);
+            let folder = snapshotter_folder("overlayfs").join(format!("snapshots/{id}/fs/tmp"));
+            fs::set_permissions(root.join(folder), fs::Permissions::from_mode(0o755))
+        },
+    )
+    .at_full("snapshot-parents-bare")
+    .reaching(Reach::TOOL),
+    Damage::files(
         "native-file-flipped",
         |s| subject(s, native(s)),
         |s, root| hit::flip(&root.join(folder(s, native(s))).join("opt/app")),
@@ -205,6 +216,11 @@ pub(super) const TABLE: &[Damage] = &[
 /// The highest of [`Sample::APP`], in overlayfs.
 pub(super) fn app_top(sample: &Sample) -> (&str, &str) {
     ("overlayfs", native(sample).1)
+}
+
+/// The one of [`Sample::TOOL`] above the base.
+fn tool(sample: &Sample) -> (&str, &str) {
+    ("overlayfs", sample.tool.chain.get(1).map_or("", String::as_str))
 }
 
 fn web(_: &Sample) -> (&str, &str) {

@@ -56,6 +56,11 @@ pub fn refused() -> Vec<(&'static str, Vec<u8>)> {
         ("one block of zeros", lone_zero),
         ("old GNU sparse", one(Entry::file("s", b"").flag(b'S').dialect(Dialect::Gnu))),
         ("unknown type", one(Entry::file("x", b"").flag(b'7'))),
+        ("whiteout of a name too long", one(Entry::whiteout(&"w".repeat(256)))),
+        (
+            "hard link to a folder, with a slash",
+            Layer::of(&[Entry::folder("d/"), Entry::hard_link("l", "d/")]),
+        ),
         ("whiteout of nothing", one(Entry::file(".wh.", b""))),
         ("whiteout of ..", one(Entry::file(".wh...", b""))),
         ("parent is a file", Layer::of(&[Entry::file("f", b""), Entry::file("f/x", b"")])),

@@ -234,7 +234,15 @@ fn whiteouts() -> Vec<Image> {
         Entry::folder("p/"),
         Entry::file("p/q", b"q"),
     ];
+    let long = "w".repeat(255);
     vec![
+        image(
+            "a whiteout of the longest name",
+            &[
+                &[Entry::folder("d/"), Entry::file(format!("d/{long}"), b"x"), Entry::file("f", b"f")],
+                &[Entry::folder("d/"), Entry::whiteout(&format!("d/{long}"))],
+            ],
+        ),
         image(
             "whiteouts",
             &[
@@ -291,6 +299,29 @@ fn whiteouts() -> Vec<Image> {
 
 fn links() -> Vec<Image> {
     vec![
+        image(
+            "hard links to names with slashes and dots at their end",
+            &[&[
+                Entry::folder("d/"),
+                Entry::file("d/file", b"data").mode(0o640),
+                Entry::symlink("d/link", "file"),
+                Entry::symlink("dl", "d"),
+                Entry::hard_link("one", "d/link/"),
+                Entry::hard_link("two", "d/file/"),
+                Entry::hard_link("three", "dl/link//"),
+                Entry::hard_link("four", "d/file/."),
+                Entry::hard_link("five", "d/link"),
+                Entry::hard_link("six", "/dl/./link/"),
+            ]],
+        ),
+        image(
+            "security attributes of no module",
+            &[&[
+                Entry::file("a", b"a").xattr("security.example", b"1"),
+                Entry::folder("d/").xattr("security.example", b"2"),
+                Entry::file("o", b"o").xattr("user.overlay.example", b"3"),
+            ]],
+        ),
         image(
             "hard links",
             &[&[

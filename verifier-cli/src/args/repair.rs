@@ -18,7 +18,8 @@ pulled again, and what is left alone and why. With --yes the plan is carried out
 exit status comes from that.
 
 Nothing is deleted. What is taken out of the store, or replaced in it, goes to containerd-fsck/runs/ in the root, with a \
-journal that --undo puts back from, until --purge or the retention removes it. Killed at any moment, the store is no worse \
+journal that --undo puts back from, until --purge or the retention removes it: the retention keeps 30 days and 10 GiB, the \
+last run always, and says what it deletes. Killed at any moment, the store is no worse \
 than before, and running it again finishes.
 
 While containerd is stopped the locks of its databases are taken, so that it cannot start in between; while it runs, its \
@@ -46,7 +47,7 @@ Examples:
   containerd-fsck repair --yes                      do it
   containerd-fsck repair --yes --only restore       only what needs no network
   containerd-fsck repair --source images.tar --yes  with right bytes from an archive
-  containerd-fsck repair --undo 20260102T030405Z    put back what that run did";
+  containerd-fsck repair --undo last                put back what the last run did";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct RepairArgs {
@@ -81,11 +82,11 @@ pub(crate) struct RepairArgs {
     /// Whether containerd holds the root [default: found out].
     #[arg(long, value_enum, value_name = "MODE")]
     pub(crate) mode: Option<ModeArg>,
-    /// Put back what a former run did, instead of repairing.
+    /// Put back what a former run did, instead of repairing: its name, the beginning of it, or 'last'.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["yes", "only", "sources", "from", "purge", "runs"])]
     pub(crate) undo: Option<String>,
-    /// Delete what a former run kept ('all': of all runs), instead of repairing.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["yes", "only", "sources", "from", "runs"])]
+    /// Show what deleting a former run ('all': all of them) would free, instead of repairing; with --yes, delete it for good.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["only", "sources", "from", "runs"])]
     pub(crate) purge: Option<String>,
     /// List former runs and what they keep, instead of repairing.
     #[arg(long, conflicts_with_all = ["yes", "only", "sources", "from"])]

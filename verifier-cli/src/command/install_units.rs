@@ -3,7 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use verifier_core::sweep::{StateDir, write_atomically};
+use verifier_core::io::write_file;
+use verifier_core::sweep::StateDir;
 
 use super::output::{complain, print};
 use crate::args::InstallUnitsArgs;
@@ -77,10 +78,8 @@ fn install(dest: &Path, root: &Path, program: &Path, guard: bool) -> io::Result<
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> io::Result<PathBuf> {
-    use std::os::unix::fs::PermissionsExt as _;
-    write_atomically(folder, name, text.as_bytes())?;
     let path = folder.join(name);
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644))?;
+    write_file(&path, 0o644, text.as_bytes())?;
     Ok(path)
 }
 

@@ -10,12 +10,12 @@ use verifier_core::repair::{Repair, RepairError, Repaired, Setup};
 use verifier_core::{Interrupt, Store};
 
 use super::check::{explain_open_error, the_one_root};
-use super::output::{complain, print};
+use super::output::{Level, complain, print, remark};
 use super::{alone, told::Told};
 use crate::args::{Color, Format, RepairArgs};
 use crate::exit::Status;
 use crate::render::repair::{Asked, write_human, write_json};
-use crate::render::{Progress, Style, escape, journal};
+use crate::render::{Progress, Style, escape, journal, size};
 
 /// Repairs what `args` say, and prints the plan and what came of it.
 pub(super) fn run(args: &RepairArgs, color: Color) -> Status {
@@ -51,6 +51,7 @@ fn repair(args: &RepairArgs, store: &Store, color: Color) -> Result<Status, Stat
     if let Some(error) = &repaired.doubt_error {
         complain(format_args!("the next sweep begins anew: {error}"));
     }
+    tell_retained(&repaired);
     let status = Status::of_repaired(&repaired, interrupt.is_raised());
     let asked = Asked { repaired: &repaired, address: &address };
     let style = Style::new(color, &io::stdout());
@@ -59,6 +60,17 @@ fn repair(args: &RepairArgs, store: &Store, color: Color) -> Result<Status, Stat
         Format::Human => write_human(out, &asked, style),
         Format::Json => write_json(out, &asked),
     }))
+}
+
+/// Which former runs are gone.
+fn tell_retained(repaired: &Repaired) {
+    for run in &repaired.retained.deleted {
+        let (id, bytes) = (escape(&run.id), size(run.size_bytes));
+        remark(Level::Info, format_args!("run {id} was deleted, for its age or its size: {bytes}"));
+    }
+    for (id, error) in &repaired.retained.failed {
+        complain(format_args!("run {} could not be deleted: {}", escape(id), escape(error.to_string())));
+    }
 }
 
 /// The three calls; or, where nothing is to be changed, one.

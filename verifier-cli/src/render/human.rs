@@ -17,6 +17,8 @@ use crate::words;
 
 /// How many findings of one kind are shown for the same images.
 const FINDINGS_SHOWN: usize = 10;
+/// How many images or containers are named of what is wrong in the same way.
+const NAMES_SHOWN: usize = 50;
 /// How many paths of one snapshot are shown.
 const PATHS_SHOWN: usize = 5;
 
@@ -90,7 +92,7 @@ fn write_heading(out: &mut dyn Write, group: &Group<'_>, style: Style) -> io::Re
     if group.images.is_empty() {
         writeln!(out, "{}", style.paint(Paint::Strong, "In no image"))?;
     }
-    for (at, image) in group.images.iter().enumerate() {
+    for (at, image) in group.images.iter().take(NAMES_SHOWN).enumerate() {
         let word = match (at, group.images.len()) {
             (0, 1) => "Image ",
             (0, _) => "Images",
@@ -98,7 +100,10 @@ fn write_heading(out: &mut dyn Write, group: &Group<'_>, style: Style) -> io::Re
         };
         writeln!(out, "{}", style.paint(Paint::Strong, format!("{word} {}", words::named(image))))?;
     }
-    Ok(())
+    match group.images.len().checked_sub(NAMES_SHOWN) {
+        Some(more @ 1..) => writeln!(out, "       and {} more", thousands(more as u64)),
+        _ => Ok(()),
+    }
 }
 
 /// Writes what is wrong in the same way.
@@ -120,30 +125,47 @@ fn write_class(out: &mut dyn Write, class: &Class<'_>, style: Style) -> io::Resu
     if let Some(more) = class.findings.len().checked_sub(FINDINGS_SHOWN).filter(|more| *more > 0) {
         writeln!(out, "    and {} more of these (--format json lists all)", thousands(more as u64))?;
     }
-    write_names(out, "containers", &class.containers)?;
+    write_names(out, "containers", &class.containers, class.containers_left_out)?;
     if class.findings.iter().all(|finding| finding.blast.images.is_empty()) {
-        write_names(out, "namespaces", &class.namespaces)?;
+        write_names(out, "namespaces", &class.namespaces, 0)?;
     }
     Ok(())
 }
 
 fn write_paths(out: &mut dyn Write, finding: &Finding) -> io::Result<()> {
-    let FindingKind::SnapshotDiffers(damage) = &finding.kind else { return Ok(()) };
+    let damage = match &finding.kind {
+        FindingKind::SnapshotDiffers(damage) => damage,
+        FindingKind::SnapshotParentsBare(bare) => &bare.0,
+        _ => return Ok(()),
+    };
     let (paths, beyond) = words::differences(damage, PATHS_SHOWN);
     for path in paths {
         writeln!(out, "        {path}")?;
     }
     if beyond > 0 {
-        writeln!(out, "        and {} more (--format json lists them)", thousands(beyond))?;
+        let listed = damage.differences.len();
+        let all = if damage.left_out == 0 {
+            "lists them".into()
+        } else {
+            format!("lists {}", thousands(listed as u64))
+        };
+        writeln!(out, "        and {} more (--format json {all})", thousands(beyond))?;
     }
     Ok(())
 }
 
-fn write_names(out: &mut dyn Write, what: &str, names: &[String]) -> io::Result<()> {
-    if names.is_empty() {
+fn write_names(out: &mut dyn Write, what: &str, names: &[String], left_out: u64) -> io::Result<()> {
+    let (shown, others) = names.split_at(names.len().min(NAMES_SHOWN));
+    if shown.is_empty() {
         return Ok(());
     }
-    writeln!(out, "{}", wrap(&format!("    {what}: "), &names.join(", ")))
+    let more = match others.len() as u64 + left_out {
+        0 => String::new(),
+        // Not all of each finding are named, so that more of them may be the same.
+        more if left_out > 0 => format!(" and at least {} more", thousands(more)),
+        more => format!(" and {} more", thousands(more)),
+    };
+    writeln!(out, "{}{more}", wrap(&format!("    {what}: "), &shown.join(", ")))
 }
 
 fn write_verdict(out: &mut dyn Write, report: &Report, strict: bool, style: Style) -> io::Result<()> {

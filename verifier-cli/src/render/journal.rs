@@ -75,7 +75,7 @@ pub(crate) fn write_repair(out: &mut dyn Write, asked: &Asked<'_>) -> io::Result
         match outcome {
             Some(Ok(())) => writeln!(out, "<5>{what}: done")?,
             Some(Err(error)) => {
-                writeln!(out, "<3>{what}: not done: {}", words::failure(error, &repaired.room))?
+                writeln!(out, "<3>{what}: not done: {}", words::failure(error, &repaired.room))?;
             }
             None => writeln!(out, "<4>{what}: to be done")?,
         }

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use serde::{Serialize, Serializer};
 use verifier_core::finding::{Coverage, Depth};
-use verifier_core::finding::{Finding, FindingKind, Named, Severity, Subject};
+use verifier_core::finding::{Finding, FindingKind, Named, Names, Severity, Subject};
 use verifier_core::host::Advice;
 use verifier_core::host::Device;
 use verifier_core::plan::Selection;
@@ -19,6 +19,9 @@ use verifier_core::scan::Mode;
 
 /// The version of the document's shape.
 const SCHEMA: u32 = 1;
+
+/// How many images or containers of one finding are named.
+const NAMES_SHOWN: usize = 50;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -45,8 +48,10 @@ struct Item<'a> {
     severity: Severity,
     subject: &'a Subject,
     namespaces: &'a BTreeSet<String>,
-    images: &'a BTreeSet<Named>,
-    containers: &'a BTreeSet<Named>,
+    images: Vec<&'a Named>,
+    images_left_out: u64,
+    containers: Vec<&'a Named>,
+    containers_left_out: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,8 +69,10 @@ impl<'a> From<&'a Finding> for Item<'a> {
             severity: finding.severity(),
             subject: &finding.subject,
             namespaces: &finding.blast.namespaces,
-            images: &finding.blast.images,
-            containers: &finding.blast.containers,
+            images: shown(&finding.blast.images),
+            images_left_out: left_out(&finding.blast.images),
+            containers: shown(&finding.blast.containers),
+            containers_left_out: left_out(&finding.blast.containers) + finding.blast.containers_left_out,
             path: finding.path.as_ref().map(|path| path.to_string_lossy().into_owned()),
             expected: finding.kind.expected(&finding.subject),
             actual: finding.kind.actual(),
@@ -73,6 +80,16 @@ impl<'a> From<&'a Finding> for Item<'a> {
             evidence: &finding.kind,
         }
     }
+}
+
+/// The first of many names: a thousand findings may reach a thousand of them each.
+pub(super) fn shown(names: &Names) -> Vec<&Named> {
+    names.iter().take(NAMES_SHOWN).collect()
+}
+
+/// How many more there are.
+pub(super) fn left_out(names: &Names) -> u64 {
+    names.len().saturating_sub(NAMES_SHOWN) as u64
 }
 
 /// Writes `report` and a line break; warnings are damage if `strict`.
@@ -226,6 +243,20 @@ mod tests {
             let errors: Vec<String> = validator.iter_errors(&document).map(|e| e.to_string()).collect();
             assert!(errors.is_empty(), "{errors:#?}\n{document:#}");
         }
+    }
+
+    #[test]
+    fn of_many_names_the_first_are_shown_and_the_others_counted() {
+        let mut finding = sample::finding(Code::BlobMissing);
+        let names = |count: usize| (0..count).map(|number| sample::named("n", &format!("{number:04}")));
+        finding.blast.images = names(70).collect();
+        finding.blast.containers = names(50).collect();
+        finding.blast.containers_left_out = 7;
+        let document = document(&sample::report(vec![finding]), false);
+        let finding = &document["findings"][0];
+        assert_eq!(finding["images"].as_array().unwrap().len(), 50);
+        assert_eq!(finding["images"][49]["name"], json!("0049"));
+        assert_eq!((&finding["images_left_out"], &finding["containers_left_out"]), (&json!(20), &json!(7)));
     }
 
     #[test]

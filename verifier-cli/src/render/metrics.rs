@@ -5,13 +5,12 @@
 //! vanished means that the file did. The time of the last success outlives the runs that had none.
 
 use std::fmt::Write as _;
-use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use verifier_core::finding::Code;
+use verifier_core::io::{read_file, write_file};
 use verifier_core::report::{Outcome, Report};
-use verifier_core::sweep::{Swept, write_atomically};
+use verifier_core::sweep::Swept;
 use verifier_core::text::is_hidden;
 use verifier_core::time::Timestamp;
 
@@ -20,6 +19,8 @@ use crate::command::complain;
 use crate::exit::Status;
 use crate::words;
 
+/// A file of metrics has some KiB for each root; more is none of ours.
+const LIMIT_BYTES: u64 = 16 << 20;
 const PREFIX: &str = "containerd_fsck_";
 const LAST_SUCCESS: &str = "containerd_fsck_last_success_timestamp_seconds";
 
@@ -41,37 +42,25 @@ pub(crate) fn write_of(args: &MonitorArgs, report: &Report, strict: bool, swept:
         overdue: swept.overdue,
         oldest_seconds: swept.oldest_seconds,
     });
-    write_file(args, &report.root, |before, now| text(report, strict, coverage, before, now))
+    write_with(args, &report.root, |before, now| text(report, strict, coverage, before, now))
 }
 
 /// Writes the file with what `text` makes of the file before and of the time.
-pub(crate) fn write_file(args: &MonitorArgs, root: &Path, text: impl FnOnce(&str, i64) -> String) -> Status {
+pub(crate) fn write_with(args: &MonitorArgs, root: &Path, text: impl FnOnce(&str, i64) -> String) -> Status {
     let Some(path) = &args.metrics_file else { return Status::CLEAN };
-    // Neither read, which may not end, nor replaced: /dev/stdout, /dev/null, a pipe.
-    let is_special = path.symlink_metadata().is_ok_and(|found| !found.is_file());
-    let before = if is_special { String::new() } else { std::fs::read_to_string(path).unwrap_or_default() };
+    // What cannot be read (no file of ours, or none at all) is as good as not there, but is not replaced.
+    let before = read_file(path, LIMIT_BYTES).ok().flatten().unwrap_or_default();
+    let before = String::from_utf8_lossy(&before);
     let mut text = text(&before, Timestamp::now().seconds);
     text.push_str(&kept(&before, &text, root));
-    match if is_special { write_into(path, &text) } else { replace(path, &text) } {
+    // The collector is another user.
+    match write_file(path, 0o644, text.as_bytes()) {
         Ok(()) => Status::CLEAN,
         Err(error) => {
             complain(format_args!("{}: {error}", super::escape_path(path)));
             Status::INCOMPLETE
         }
     }
-}
-
-fn write_into(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = std::fs::File::options().write(true).truncate(true).open(path)?;
-    io::Write::write_all(&mut file, text.as_bytes())
-}
-
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = path.file_name().and_then(|name| name.to_str()).ok_or(io::ErrorKind::InvalidInput)?;
-    write_atomically(folder, name, text.as_bytes())?;
-    // The collector is another user.
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))
 }
 
 /// What the file said before of the same root, of metrics that `text` has not.

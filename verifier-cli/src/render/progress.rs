@@ -7,6 +7,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use verifier_core::event::{Event, Observer, Phase};
@@ -63,12 +64,14 @@ impl Progress {
         std::thread::scope(|scope| {
             // Dropped when the work is done, also if it panics: then the line goes and the thread ends.
             let (done, is_done) = mpsc::channel::<()>();
-            scope.spawn(move || {
+            let show = move || {
                 while is_done.recv_timeout(REDRAW) == Err(RecvTimeoutError::Timeout) {
                     draw(&self.line());
                 }
                 draw("");
-            });
+            };
+            // Without a thread for it there is no line.
+            let _ = Builder::new().spawn_scoped(scope, show);
             let result = work();
             drop(done);
             result

@@ -92,7 +92,8 @@ fn write_action(
 /// What is lost, or will be.
 fn write_tolls(out: &mut dyn Write, repaired: &Repaired, style: Style) -> io::Result<()> {
     let (tolls, lost) = (&repaired.tolls, repaired.lost());
-    if !repaired.is_applied() && !(tolls.is_empty() && lost.is_empty()) {
+    let is_ahead = !repaired.is_applied();
+    if is_ahead && (!tolls.is_empty() || !lost.is_empty()) {
         writeln!(out, "\n{}", style.paint(Paint::Warning, "Will be lost"))?;
         for toll in tolls {
             writeln!(out, "{}", wrap("     ", &words::toll(toll)))?;

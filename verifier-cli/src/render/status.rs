@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use verifier_core::sweep::{Backup, Ledger, Run};
 
-use super::metrics::{CoverageNumbers, write_file};
+use super::metrics::{CoverageNumbers, write_with};
 use super::{count, date, escape, npd, size, span};
 use crate::args::MonitorArgs;
 use crate::exit::Status;
@@ -171,6 +171,6 @@ impl Summary {
             oldest_seconds: self.oldest_seconds.filter(|_| self.verified > 0),
         };
         let root = Path::new(&self.root);
-        write_file(args, root, |_, _| super::metrics::coverage_text(root, numbers))
+        write_with(args, root, |_, _| super::metrics::coverage_text(root, numbers))
     }
 }

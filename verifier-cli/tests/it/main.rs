@@ -14,6 +14,7 @@ mod cli {
     mod check;
     mod damages;
     mod demo;
+    mod edge;
     mod explain;
     mod exposition;
     mod repair;

@@ -6,8 +6,9 @@ use std::thread;
 use super::content::Contents;
 use super::difference::Differences;
 use super::extract::LayerDigests;
+use super::lowers::Inheritance;
 use super::pipe::{Digests, Purpose, Stop, TarStream};
-use super::report::{LayerError, TreeReport};
+use super::report::{BareParents, LayerError, TreeReport};
 use super::request::{LayerBlob, LayerComparison};
 use super::walk::Walk;
 use crate::Interrupt;
@@ -19,7 +20,7 @@ use crate::layer::tar::{EntryKind, Header, Reader, TarError};
 use crate::layer::tree::{ApplyError, InodeId, NodeId, Tree};
 
 /// Bytes of names, link targets and attributes that the model may have.
-const MODEL_BYTES_MAX: usize = 1 << 28;
+pub(super) const MODEL_BYTES_MAX: usize = 1 << 28;
 
 /// Compares a tree with what its layers make. `progress` is told how many more bytes of blob were read.
 ///
@@ -43,6 +44,8 @@ pub(crate) struct Modelled {
     pub(crate) model: Tree,
     /// The digests of each layer that was read to its end, the base's first.
     pub(crate) digests: Vec<LayerDigests>,
+    /// What folders of the model have from the layers below.
+    pub(crate) inheritance: Inheritance,
     has_whiteouts: bool,
 }
 
@@ -100,8 +103,9 @@ fn compare_as(
                     // The report's are the last layer's.
                     (digests.blob, digests.diff_id) = (None, None);
                 }
-                let report = run.report(digests, Differences::new(0), BTreeSet::new(), Some(why));
-                return Ok(run.finish(report, read));
+                let none = (Differences::new(0), BareParents::default());
+                let report = run.report(digests, none, BTreeSet::new(), Some(why));
+                return Ok(run.finish(report, read, Inheritance::default()));
             }
         };
         read.push(LayerDigests { blob: digests.blob.clone(), diff_id: digests.diff_id.clone() });
@@ -113,11 +117,15 @@ fn compare_as(
     }
     let Some(digests) = report else { return Err(LayerError::Interrupted) };
     run.reread_moved()?;
-    let mut walk = Walk::new(request, &mut run.model, run.dev, interrupt);
+    // Applied to a copy of all of them, a layer looks nothing up in those below.
+    let inheritance =
+        if flavour.is_whole() { Inheritance::default() } else { Inheritance::of(&run.model, request.lowers) };
+    let mut walk = Walk::new(request, (&mut run.model, &inheritance), run.dev, interrupt);
     walk.run()?;
-    let (differences, not_compared) = (walk.differences, walk.not_compared);
-    let report = run.report(digests, differences, not_compared, None);
-    Ok(run.finish(report, read))
+    let found = (walk.differences, walk.bare.finish().into());
+    let not_compared = walk.not_compared;
+    let report = run.report(digests, found, not_compared, None);
+    Ok(run.finish(report, read, inheritance))
 }
 
 struct Run<'a> {
@@ -260,14 +268,15 @@ impl Run<'_> {
         })
     }
 
-    fn finish(self, report: TreeReport, digests: Vec<LayerDigests>) -> Modelled {
-        Modelled { report, model: self.model, digests, has_whiteouts: self.has_whiteouts }
+    fn finish(self, report: TreeReport, digests: Vec<LayerDigests>, inheritance: Inheritance) -> Modelled {
+        let has_whiteouts = self.has_whiteouts;
+        Modelled { report, model: self.model, digests, inheritance, has_whiteouts }
     }
 
     fn report(
         &self,
         digests: Digests,
-        differences: Differences,
+        (differences, bare): (Differences, BareParents),
         mut not_compared: BTreeSet<NotCompared>,
         stopped_early: Option<StoppedEarly>,
     ) -> TreeReport {
@@ -291,7 +300,9 @@ impl Run<'_> {
             counts: summary.counts,
             paths: summary.paths,
             write_bytes: summary.write_bytes,
+            bare,
             unread: summary.unread,
+            unread_paths: summary.unread_paths,
             stopped_early,
             not_compared,
         }

@@ -5,14 +5,13 @@ use std::thread::Scope;
 use super::batch::{Batch, Bytes, Place, Seen, bare};
 use super::comparers::Comparers;
 use super::files::Files;
-use super::lowers::Lower;
-use super::metadata::compare_stat;
+use super::metadata::{Wanted, compare_stat};
 use super::pipe::TarStream;
 use super::request::LayerComparison;
 use crate::Interrupt;
 use crate::io::{FileKind, Stat};
 use crate::layer::tar::{Data, Reader, TarError};
-use crate::layer::tree::{Inode, InodeId, NodeId, Outcome, Tree};
+use crate::layer::tree::{Inherits, Inode, InodeId, NodeId, Outcome, Tree};
 
 /// Files up to this many bytes are compared together.
 const SMALL_MAX: usize = 64 * 1024;
@@ -160,7 +159,8 @@ impl<'scope, 'env> Contents<'scope, 'env> {
     /// Whether a file without attributes is what the entries up to now make of it.
     fn is_right(&self, model: &Tree, inode: &Inode, stat: &Stat) -> bool {
         let mut differs = !model.attributes(inode).is_empty();
-        compare_stat(inode, stat, &Lower::None, self.compare_owners, &mut |_| differs = true);
+        let wanted = Wanted::of(inode, Inherits::default());
+        compare_stat(inode, &wanted, stat, self.compare_owners, &mut |_| differs = true);
         !differs
     }
 }

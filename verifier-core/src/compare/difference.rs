@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use super::report::BareParents;
 use crate::finding::{Difference, DifferenceKind};
 use crate::io::is_media_error;
 
@@ -21,7 +22,12 @@ pub(super) struct Differences {
     /// The first error that kept something from being compared.
     unread: Option<i32>,
     write_bytes: u64,
+    /// The paths that could not be, and why: the first ones in their order.
+    unread_paths: BTreeMap<Vec<u8>, i32>,
 }
+
+/// Paths that could not be compared, to be listed.
+const UNREAD_MAX: usize = 100;
 
 /// What [`Differences`] come to.
 pub(super) struct Summary {
@@ -31,6 +37,7 @@ pub(super) struct Summary {
     pub(super) paths: u64,
     pub(super) unread: Option<i32>,
     pub(super) write_bytes: u64,
+    pub(super) unread_paths: Vec<(PathBuf, i32)>,
 }
 
 impl Differences {
@@ -44,6 +51,7 @@ impl Differences {
             last: None,
             unread: None,
             write_bytes: 0,
+            unread_paths: BTreeMap::new(),
         }
     }
 
@@ -55,6 +63,10 @@ impl Differences {
             && !is_media_error(errno)
         {
             self.unread.get_or_insert(errno);
+            self.unread_paths.entry(path).or_insert(errno);
+            if self.unread_paths.len() > UNREAD_MAX {
+                self.unread_paths.pop_last();
+            }
             return;
         }
         *self.counts.entry(kind.name()).or_default() += 1;
@@ -82,7 +94,19 @@ impl Differences {
             paths: self.paths,
             unread: self.unread,
             write_bytes: self.write_bytes,
+            unread_paths: self
+                .unread_paths
+                .into_iter()
+                .map(|(path, errno)| (PathBuf::from(std::ffi::OsString::from_vec(path)), errno))
+                .collect(),
         }
+    }
+}
+
+impl From<Summary> for BareParents {
+    fn from(summary: Summary) -> BareParents {
+        let Summary { differences, left_out, counts, paths, .. } = summary;
+        BareParents { paths, differences, left_out, counts }
     }
 }
 

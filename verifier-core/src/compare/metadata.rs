@@ -2,43 +2,46 @@
 
 use std::collections::BTreeSet;
 
-use super::lowers::Lower;
 use crate::finding::DifferenceKind;
 use crate::finding::NotCompared;
 use crate::io::{FileKind, Stat};
-use crate::layer::tree::{Attribute, Inode, effective_acl, without_owner};
+use crate::layer::tree::{Attribute, Inherits, Inode, effective_acl, is_comparable, without_owner};
+
+/// The mode and the owner that a name is to have.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    pub(super) mode: u32,
+    pub(super) uid: u32,
+    /// `None`: nothing tells it.
+    pub(super) gid: Option<u32>,
+    /// What nobody knows: a layer below that could tell is not to be had.
+    pub(super) unknown: Inherits,
+}
+
+impl Wanted {
+    /// What the layer itself tells.
+    pub(super) fn of(inode: &Inode, unknown: Inherits) -> Wanted {
+        let gid = (!inode.is_group_unknown()).then_some(inode.gid());
+        Wanted { mode: inode.mode(), uid: inode.uid(), gid, unknown }
+    }
+}
 
 /// Mode, owner and time.
 pub(super) fn compare_stat(
     inode: &Inode,
+    wanted: &Wanted,
     stat: &Stat,
-    lower: &Lower,
     compare_owners: bool,
     differ: &mut dyn FnMut(DifferenceKind),
 ) {
-    let inherits = inode.inherits();
-    let below = match lower {
-        Lower::Folder(inherited) => Some(&inherited.stat),
-        Lower::None | Lower::Unknown => None,
-    };
-    let unknown = matches!(lower, Lower::Unknown);
-    // Newer containerds unpack layers side by side, each without those below it: what a layer does not mention then
-    // has the defaults (core/unpack, since 2.2). Both are right.
-    let as_below = |inherits: bool, same: fn(&Stat, &Stat) -> bool| {
-        inherits && (unknown || below.is_some_and(|below| same(below, stat)))
-    };
-    if inode.kind() != FileKind::Symlink
-        && stat.mode != inode.mode()
-        && !as_below(inherits.mode, |below, stat| below.mode == stat.mode)
-    {
-        differ(DifferenceKind::Mode { expected: inode.mode(), actual: stat.mode });
+    let is_link = inode.kind() == FileKind::Symlink;
+    if !is_link && stat.mode != wanted.mode && !wanted.unknown.mode {
+        differ(DifferenceKind::Mode { expected: wanted.mode, actual: stat.mode });
     }
-    let uid_right = stat.uid == inode.uid() || as_below(inherits.uid, |below, stat| below.uid == stat.uid);
-    let gid_right = stat.gid == inode.gid()
-        || inode.is_group_unknown()
-        || as_below(inherits.gid, |below, stat| below.gid == stat.gid);
+    let uid_right = stat.uid == wanted.uid || wanted.unknown.uid;
+    let gid_right = wanted.gid.is_none_or(|gid| stat.gid == gid) || wanted.unknown.gid;
     if compare_owners && !(uid_right && gid_right) {
-        let (expected, actual) = ((inode.uid(), inode.gid()), (stat.uid, stat.gid));
+        let (expected, actual) = ((wanted.uid, wanted.gid.unwrap_or(stat.gid)), (stat.uid, stat.gid));
         differ(DifferenceKind::Owner { expected, actual });
     }
     if let Some(expected) = inode.mtime()
@@ -96,7 +99,10 @@ pub(super) struct AttributeComparison<'a> {
     pub(super) expected: &'a [Attribute],
     /// Those that are comparable, by name.
     pub(super) actual: &'a [Attribute],
-    pub(super) lower: &'a Lower,
+    /// The mode that the name is to have.
+    pub(super) mode: u32,
+    /// There may be more from layers below, and nobody knows what.
+    pub(super) unknown: bool,
     /// The folder it is in, or it itself, has a default list: what is made in it takes that over.
     pub(super) default_acl_above: bool,
     pub(super) keeps: Keeps,
@@ -109,16 +115,15 @@ pub(super) struct AttributeComparison<'a> {
 impl AttributeComparison<'_> {
     pub(super) fn compare(
         &self,
-        inode: &Inode,
         not_compared: &mut BTreeSet<NotCompared>,
         differ: &mut dyn FnMut(DifferenceKind),
     ) {
         let find = |set: &[Attribute], name: &[u8]| {
             set.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone())
         };
-        for (name, value) in self.expected {
+        for (name, value) in self.expected.iter().filter(|(name, _)| is_comparable(name)) {
             let expected = if name == b"system.posix_acl_access" {
-                effective_acl(value, inode.mode())
+                effective_acl(value, self.mode)
             } else {
                 value.clone()
             };
@@ -141,15 +146,12 @@ impl AttributeComparison<'_> {
             }
             differ(DifferenceKind::Xattr { name: name.clone(), expected: Some(expected), actual });
         }
-        let below = match self.lower {
-            Lower::Folder(inherited) => inherited.attributes.as_slice(),
-            Lower::None => &[],
-            Lower::Unknown => return,
-        };
+        if self.unknown {
+            return;
+        }
         for (name, value) in self.actual.iter().filter(|(name, _)| find(self.expected, name).is_none()) {
-            let inherited = inode.inherits().attributes && find(below, name).is_some();
             let acl_from_above = self.default_acl_above && name.starts_with(b"system.posix_acl_");
-            if !inherited && !acl_from_above && !self.copied_up {
+            if !acl_from_above && !self.copied_up {
                 let (name, actual) = (name.clone(), Some(value.clone()));
                 differ(DifferenceKind::Xattr { name, expected: None, actual });
             }

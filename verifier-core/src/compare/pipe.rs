@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::Scope;
+use std::thread::{Builder, Scope};
 
 use super::hashes::Hashes;
 use super::request::LayerBlob;
@@ -98,7 +98,12 @@ impl<'a> TarStream<'a> {
             // The other end is at hand.
             let _ = (spare_blob.send(Buffer::default()), spare_tar.send(Vec::new()));
         }
-        scope.spawn(move || produce(layer, compression, &to, &blob_buffers, &tar_buffers));
+        let refused = to.clone();
+        let work = move || produce(layer, compression, &to, &blob_buffers, &tar_buffers);
+        if let Err(error) = Builder::new().spawn_scoped(scope, work) {
+            // The layer was not looked at: a gap, and no word about its bytes.
+            let _ = refused.send(Message::Failed(error));
+        }
         let hash = purpose == Purpose::Hash;
         TarStream {
             messages,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -38,13 +39,31 @@ pub struct TreeReport {
     /// Bytes to be written, at most, for the tree to be what the layers make.
     #[serde(skip)]
     pub write_bytes: u64,
+    /// Parents that no entry of the layer makes and that have nothing from the layers below, as those have that were unpacked side
+    /// by side: what they lack. They are not among `differences`.
+    pub bare: BareParents,
     /// The number of the first error that kept a part of the tree from being compared, and that does not speak of the disk:
     /// a missing permission, above all.
     pub unread: Option<i32>,
+    /// The first paths that were so kept from being compared, and the error of each.
+    pub unread_paths: Vec<(PathBuf, i32)>,
     /// Why the tree was not compared at all, or only as far as that: `differences` is then empty.
     pub stopped_early: Option<StoppedEarly>,
     /// What could not be compared although it was wanted.
     pub not_compared: BTreeSet<NotCompared>,
+}
+
+/// Parents that have nothing from the layers below.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct BareParents {
+    /// How many there are.
+    pub paths: u64,
+    /// What the first of them lack, by path.
+    pub differences: Vec<Difference>,
+    /// How many differences are not listed.
+    pub left_out: u64,
+    /// How many there are of each kind.
+    pub counts: BTreeMap<&'static str, u64>,
 }
 
 impl TreeReport {

@@ -1,6 +1,6 @@
 //! What to compare with what.
 
-use super::lowers::LowerTrees;
+use super::lowers::LowerLayers;
 use crate::digest::Algorithm;
 use crate::io::{Folder, ReadAt};
 use crate::layer::Flavour;
@@ -24,9 +24,9 @@ pub struct LayerComparison<'a> {
     pub tree: &'a Folder,
     /// How it came about.
     pub flavour: Flavour,
-    /// overlayfs: the trees of the layers below, the nearest first. Parents that the layer does not mention take
-    /// their attributes from them.
-    pub lowers: &'a dyn LowerTrees,
+    /// overlayfs: the layers below, the nearest first. Parents that the layer does not mention take their attributes from
+    /// what those make.
+    pub lowers: &'a dyn LowerLayers,
     /// Limits and exceptions.
     pub options: CompareOptions,
 }
@@ -43,8 +43,9 @@ pub struct CompareOptions {
     pub max_names: usize,
     /// Whether containerd runs in a user namespace: no devices, and owners as the namespace maps them.
     pub user_namespace: bool,
-    /// Whether all layers below could be given.
-    pub lowers_complete: bool,
+    /// Whether parents that have nothing from the layers below, as those have that were unpacked side by side, differ like any
+    /// other; else they are listed by themselves.
+    pub bare_parents_differ: bool,
     /// Whether owners mean anything: not in a user namespace, nor where the snapshot was remapped.
     pub compare_owners: bool,
 }
@@ -56,7 +57,7 @@ impl Default for CompareOptions {
             max_tar_bytes: None,
             max_names: 4_000_000,
             user_namespace: false,
-            lowers_complete: true,
+            bare_parents_differ: false,
             compare_owners: true,
         }
     }
@@ -92,10 +93,10 @@ impl CompareOptions {
         self
     }
 
-    /// Says that layers below are missing: what parents would have from them is then not compared.
+    /// Says that parents that have nothing from the layers below differ like any other.
     #[must_use]
-    pub fn lowers_incomplete(mut self) -> Self {
-        self.lowers_complete = false;
+    pub fn bare_parents_differ(mut self) -> Self {
+        self.bare_parents_differ = true;
         self
     }
 

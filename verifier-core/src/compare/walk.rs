@@ -7,8 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use rustix::io::Errno;
 
 use super::difference::{Differences, as_path};
-use super::lowers::{Lower, inherited};
-use super::metadata::{AttributeComparison, Keeps, compare_stat, major_minor};
+use super::lowers::{Facts, Inheritance, Lower};
+use super::metadata::{AttributeComparison, Keeps, Wanted, compare_stat, major_minor};
 use super::report::LayerError;
 use super::request::LayerComparison;
 use crate::Interrupt;
@@ -16,7 +16,7 @@ use crate::finding::DifferenceKind;
 use crate::finding::NotCompared;
 use crate::io::{Entry, FileKind, Folder, Stat, errno};
 use crate::layer::Flavour;
-use crate::layer::tree::{Attribute, Inode, InodeId, NodeId, Outcome, Tree, is_comparable};
+use crate::layer::tree::{Attribute, Inherits, Inode, InodeId, NodeId, Outcome, Tree, is_comparable};
 
 const OPAQUE: &[u8] = b"trusted.overlay.opaque";
 const DEFAULT_ACL: &[u8] = b"system.posix_acl_default";
@@ -24,7 +24,11 @@ const DEFAULT_ACL: &[u8] = b"system.posix_acl_default";
 pub(super) struct Walk<'a> {
     request: &'a LayerComparison<'a>,
     model: &'a mut Tree,
+    /// What parents have from below.
+    inheritance: &'a Inheritance,
     pub(super) differences: Differences,
+    /// What parents lack because the layers were unpacked side by side.
+    pub(super) bare: Differences,
     pub(super) not_compared: BTreeSet<NotCompared>,
     dev: u64,
     keeps: Keeps,
@@ -50,14 +54,24 @@ struct Here<'a> {
 struct Name<'a> {
     inode: &'a Inode,
     stat: &'a Stat,
-    attributes: &'a [Attribute],
+    /// Those that are compared; none where they could not be read.
+    attributes: Option<&'a [Attribute]>,
     default_acl: bool,
+}
+
+/// What came of one name.
+#[derive(Default)]
+struct Judged {
+    odd: Vec<DifferenceKind>,
+    /// What it lacks because the layers were unpacked side by side.
+    bare: Vec<DifferenceKind>,
+    not_compared: BTreeSet<NotCompared>,
 }
 
 impl<'a> Walk<'a> {
     pub(super) fn new(
         request: &'a LayerComparison<'a>,
-        model: &'a mut Tree,
+        (model, inheritance): (&'a mut Tree, &'a Inheritance),
         dev: u64,
         interrupt: &'a Interrupt,
     ) -> Walk<'a> {
@@ -65,7 +79,9 @@ impl<'a> Walk<'a> {
         Walk {
             request,
             model,
+            inheritance,
             differences: Differences::new(request.options.max_differences),
+            bare: Differences::new(request.options.max_differences),
             not_compared: BTreeSet::new(),
             dev,
             keeps: Keeps::by_file_system(magic),
@@ -102,12 +118,16 @@ impl<'a> Walk<'a> {
             opened = self.request.tree.folder(as_path(path))?;
             &opened
         };
-        let attributes = folder.xattrs("")?;
-        if node == NodeId::ROOT {
+        // What is in it can be compared even if its attributes cannot be read.
+        let attributes = folder.xattrs("").map_err(|error| {
+            self.differ(node, DifferenceKind::Unreadable { errno: errno(&error) });
+        });
+        if let (NodeId::ROOT, Ok(attributes)) = (node, &attributes) {
             // The snapshotter made it; all that a layer can do to it is hide what is below.
-            self.opaque(node, &attributes);
+            self.opaque(node, attributes);
         }
-        let default_acl = attributes.iter().any(|(name, _)| name == DEFAULT_ACL);
+        let has_list = |attributes: Vec<Attribute>| attributes.iter().any(|(name, _)| name == DEFAULT_ACL);
+        let default_acl = attributes.is_ok_and(has_list);
         let here = Here { node, folder, default_acl };
         folder.list(&mut |entry| self.entry(&here, &entry))?;
         self.missing(node);
@@ -176,10 +196,11 @@ impl<'a> Walk<'a> {
     /// Whether a lower layer has a link on the way to a name, or instead of it.
     fn is_behind_link(&self, node: NodeId) -> bool {
         let path = self.model.path(node);
-        as_path(&path).ancestors().filter(|path| !path.as_os_str().is_empty()).any(|path| {
-            let is_link = |lower: Folder| lower.stat(path).is_ok_and(|stat| stat.kind == FileKind::Symlink);
-            self.request.lowers.nearest_first().flatten().any(is_link)
-        })
+        let ways = as_path(&path).ancestors().filter(|path| !path.as_os_str().is_empty());
+        let ways: Vec<&[u8]> = ways.map(|path| path.as_os_str().as_bytes()).collect();
+        let mut lowers = self.request.lowers.nearest_first();
+        // Where a layer cannot be asked it may have one.
+        lowers.any(|lower| lower.is_none_or(|lower| ways.iter().any(|path| lower.is_link(path))))
     }
 
     fn compare(&mut self, here: &Here<'_>, node: NodeId, stat: &Stat) -> io::Result<()> {
@@ -197,30 +218,34 @@ impl<'a> Walk<'a> {
         } else {
             compare_kind(self.model, inode, stat, &mut differ);
             if inode.kind() == FileKind::Symlink {
-                let actual = here.folder.read_link(as_path(self.model.name(node)))?;
-                if actual != self.model.target(inode) {
-                    let expected = self.model.target(inode).to_vec();
-                    differ(DifferenceKind::LinkTarget { expected, actual });
+                match here.folder.read_link(as_path(self.model.name(node))) {
+                    Ok(actual) if actual != self.model.target(inode) => {
+                        let expected = self.model.target(inode).to_vec();
+                        differ(DifferenceKind::LinkTarget { expected, actual });
+                    }
+                    Ok(_) => {}
+                    Err(error) => differ(DifferenceKind::Unreadable { errno: errno(&error) }),
                 }
             }
-            let attributes = here.folder.xattrs(as_path(self.model.name(node)))?;
-            let name =
-                Name { inode, stat, attributes: &comparable(&attributes), default_acl: here.default_acl };
-            // What is right without the layers below is right with them: they are many, and asked only where it matters.
-            let (mut odd, mut not_compared) = self.against(&Lower::None, &name);
-            if self.inherits(inode) && (!odd.is_empty() || !self.request.options.lowers_complete) {
-                let lower = self.lower(node);
-                if matches!(lower, Lower::Unknown) {
-                    not_compared.insert(NotCompared::Inherited);
-                }
-                odd = self.against(&lower, &name).0;
-            }
+            let attributes = here.folder.xattrs(as_path(self.model.name(node))).map_err(|error| {
+                differ(DifferenceKind::Unreadable { errno: errno(&error) });
+            });
+            let comparable = attributes.as_ref().ok().map(|attributes| comparable(attributes));
+            let (attributes_shown, default_acl) = (comparable.as_deref(), here.default_acl);
+            let name = Name { inode, stat, attributes: attributes_shown, default_acl };
+            let Judged { odd, bare, not_compared } = self.judge(node, &name);
             self.not_compared.extend(not_compared);
+            if !bare.is_empty() {
+                let path = self.model.path(node);
+                bare.into_iter().for_each(|kind| self.bare.add(path.clone(), kind));
+            }
             odd.into_iter().for_each(&mut differ);
             let several = inode.names() > 1 || stat.nlink > 1;
             if stat.kind == FileKind::Folder {
                 self.pending.push(node);
-                self.opaque(node, &attributes);
+                if let Ok(attributes) = &attributes {
+                    self.opaque(node, attributes);
+                }
             } else if several {
                 self.links(id, node, stat);
             }
@@ -234,39 +259,61 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// What is odd about a name's stat and attributes, with what it may have from `lower`.
-    fn against(&self, lower: &Lower, name: &Name<'_>) -> (Vec<DifferenceKind>, BTreeSet<NotCompared>) {
-        let (mut odd, mut not_compared) = (Vec::new(), BTreeSet::new());
-        let mut differ = |kind| odd.push(kind);
+    /// What is odd about a name's stat and attributes.
+    fn judge(&self, node: NodeId, name: &Name<'_>) -> Judged {
+        let inode = name.inode;
+        let (whole, bare) = match self.inheritance.get(node) {
+            None => return self.against(None, Inherits::default(), name),
+            Some(Lower::Unknown) => {
+                let mut judged = self.against(None, inode.inherits(), name);
+                judged.not_compared.insert(NotCompared::Inherited);
+                return judged;
+            }
+            Some(Lower::Known { whole, bare }) => (whole, bare),
+        };
+        let mut judged = self.against(Some(whole), Inherits::default(), name);
+        if judged.odd.is_empty() || self.request.options.bare_parents_differ {
+            return judged;
+        }
+        // A layer that was unpacked without those below: what it then has must be all that is odd, and nothing else may be.
+        let left = bare.iter().map(|bare| self.against(Some(bare), Inherits::default(), name).odd);
+        let explained = left.filter(|left| left.len() < judged.odd.len());
+        let explained = explained.filter(|left| left.iter().all(|kind| judged.odd.contains(kind)));
+        if let Some(left) = explained.min_by_key(Vec::len) {
+            let odd = std::mem::replace(&mut judged.odd, left);
+            if self.request.flavour != Flavour::OverlayUserNamespace {
+                judged.bare = odd.into_iter().filter(|kind| !judged.odd.contains(kind)).collect();
+            }
+        }
+        judged
+    }
+
+    /// What is odd if the name is to have `facts`; without them, what its own layer tells and is not `unknown`.
+    fn against(&self, facts: Option<&Facts>, unknown: Inherits, name: &Name<'_>) -> Judged {
+        let mut judged = Judged::default();
         let Name { inode, stat, attributes, default_acl } = *name;
-        compare_stat(inode, stat, lower, self.request.options.compare_owners, &mut differ);
+        let wanted = match facts {
+            Some(facts) => Wanted { mode: facts.mode, uid: facts.uid, gid: facts.gid, unknown },
+            None => Wanted::of(inode, unknown),
+        };
+        let odd = &mut |kind| judged.odd.push(kind);
+        compare_stat(inode, &wanted, stat, self.request.options.compare_owners, odd);
+        let Some(attributes) = attributes else { return judged };
         let in_overlay = self.request.flavour == Flavour::OverlayUserNamespace;
+        let copied_up = in_overlay && stat.kind == FileKind::Folder;
+        let own = self.model.attributes(inode);
         let comparison = AttributeComparison {
-            expected: self.model.attributes(inode),
+            expected: facts.filter(|_| !copied_up).map_or(own, |facts| &facts.attributes),
             actual: attributes,
-            lower,
+            mode: wanted.mode,
+            unknown: unknown.attributes,
             default_acl_above: default_acl,
             keeps: self.keeps,
             user_namespace: in_overlay || self.request.options.user_namespace,
-            copied_up: in_overlay && stat.kind == FileKind::Folder,
+            copied_up,
         };
-        comparison.compare(inode, &mut not_compared, &mut differ);
-        (odd, not_compared)
-    }
-
-    /// Whether it may have something from the layers below. Naively applied to all of them, nothing is looked up there.
-    fn inherits(&self, inode: &Inode) -> bool {
-        let inherits = inode.inherits();
-        let any = inherits.mode || inherits.uid || inherits.gid || inherits.attributes;
-        any && !self.request.flavour.is_whole()
-    }
-
-    fn lower(&self, node: NodeId) -> Lower {
-        if self.request.options.lowers_complete {
-            inherited(self.request.lowers, &self.model.path(node))
-        } else {
-            Lower::Unknown
-        }
+        comparison.compare(&mut judged.not_compared, odd);
+        judged
     }
 
     /// Whether names that share an inode in the model do so on disk, and no others.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Subject;
 use crate::layer::Refusal;
-use crate::text::{count, errno, escape, thousands};
+use crate::text::{count, errno, escape, size, thousands};
 
 /// How far a check goes; each depth includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Default)]
@@ -31,6 +31,11 @@ pub enum Reason {
     UnknownAlgorithm,
     /// The layer is not here although its snapshot is: discarded after unpacking, or never needed.
     LayerDiscarded,
+    /// The layer's file is gone although it is recorded (a finding of its own).
+    LayerMissing,
+    /// The tree holds all layers of its stack, and the file of one below its own is gone although it is recorded: nothing of the
+    /// tree was compared.
+    LayerBelowMissing,
     /// The layer is not here and nor is its snapshot: a pull that fetched only a part of the image.
     LayerNotPulled,
     /// No layer made this snapshot: it was committed by hand, or is a build's cache.
@@ -100,6 +105,11 @@ pub enum Reason {
     PermissionDenied,
     /// It changed while it was looked at, again and again.
     KeptChanging,
+    /// It names so much that the run gave it up: what it leads to is unknown.
+    MemoryLimit {
+        /// What all of its kind together may take.
+        limit_bytes: u64,
+    },
     /// The system did not answer.
     System {
         /// The error's number.
@@ -112,9 +122,12 @@ impl Reason {
     #[must_use]
     pub fn is_failure(&self) -> bool {
         match self {
-            Reason::Interrupted | Reason::PermissionDenied | Reason::KeptChanging | Reason::System { .. } => {
-                true
-            }
+            Reason::Interrupted
+            | Reason::PermissionDenied
+            | Reason::KeptChanging
+            | Reason::LayerBelowMissing
+            | Reason::MemoryLimit { .. }
+            | Reason::System { .. } => true,
             Reason::UnknownSnapshotter { of_images, accepted, .. } => *of_images > 0 && !accepted,
             Reason::GraphDriver { instead, accepted, .. } => *instead && !accepted,
             _ => false,
@@ -127,6 +140,10 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Reason::UnknownAlgorithm => f.write_str("digests of that algorithm cannot be computed here"),
+            Reason::LayerMissing => f.write_str("the layer's file is missing although it is recorded"),
+            Reason::LayerBelowMissing => f.write_str(
+                "the file of a layer below is missing although it is recorded, and this tree holds all of them",
+            ),
             Reason::LayerDiscarded => f.write_str("the layer was discarded after unpacking, or never needed"),
             Reason::LayerNotPulled => {
                 f.write_str("neither the layer nor its snapshot is here: only a part was pulled")
@@ -164,6 +181,11 @@ impl fmt::Display for Reason {
             }
             Reason::Interrupted => f.write_str("the run was stopped"),
             Reason::PermissionDenied => f.write_str("permission denied"),
+            Reason::MemoryLimit { limit_bytes } => write!(
+                f,
+                "given up, and all that it names: it names more than fits into {}",
+                size(*limit_bytes)
+            ),
             Reason::KeptChanging => f.write_str("it kept changing"),
             Reason::System { errno: number } if *number == Errno::LOOP.raw_os_error() => f.write_str(
                 "a symbolic link leads to it, and none inside a root is followed (a bind mount is)",

@@ -197,6 +197,9 @@ pub enum Unparsable {
     },
 }
 
+/// Characters of what a parser says that are kept: it may quote a whole document.
+const JSON_FAULT_CHARS: usize = 200;
+
 /// What a JSON parser says of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonFault {
@@ -228,7 +231,8 @@ impl From<&serde_json::Error> for JsonFault {
             serde_json::error::Category::Syntax | serde_json::error::Category::Io => JsonFaultKind::Syntax,
             serde_json::error::Category::Data => JsonFaultKind::Shape,
         };
-        JsonFault { kind, line: error.line(), column: error.column(), text: error.to_string() }
+        let text = error.to_string().chars().take(JSON_FAULT_CHARS).collect();
+        JsonFault { kind, line: error.line(), column: error.column(), text }
     }
 }
 

@@ -194,6 +194,7 @@ kinds! {
     SnapshotFolderMissing(snapshot::SnapshotFolderMissing) = "snapshot-folder-missing";
     SnapshotUsageDiffers(snapshot::SnapshotUsageDiffers) = "snapshot-usage-differs";
     SnapshotDiffers(Box<snapshot::TreeDamage>) = "snapshot-differs";
+    SnapshotParentsBare(Box<snapshot::SnapshotParentsBare>) = "snapshot-parents-bare";
     SnapshotRowMissing(rows::SnapshotRowMissing) = "snapshot-row-missing";
     SnapshotUnreferenced(rows::SnapshotUnreferenced) = "snapshot-unreferenced";
     SnapshotParentMissing(rows::SnapshotParentMissing) = "snapshot-parent-missing";

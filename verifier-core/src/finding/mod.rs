@@ -95,11 +95,11 @@ pub use rows::{
     SnapshotSequenceBehind, SnapshotUnreferenced, SnapshotUsageMissing,
 };
 pub use snapshot::{
-    LeftOver, SnapshotFolderMissing, SnapshotFolderUnreferenced, SnapshotUnowned, SnapshotUsageDiffers,
-    TreeDamage,
+    LeftOver, SnapshotFolderMissing, SnapshotFolderUnreferenced, SnapshotParentsBare, SnapshotUnowned,
+    SnapshotUsageDiffers, TreeDamage,
 };
 pub(crate) use subject::lossy;
-pub use subject::{BlastRadius, Named, Subject};
+pub use subject::{BlastRadius, Named, Names, Subject};
 
 /// A finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

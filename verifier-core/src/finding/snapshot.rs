@@ -136,6 +136,36 @@ impl Fault for TreeDamage {
     }
 }
 
+/// Parents that no entry of the layer makes have nothing from the layers below: they were unpacked side by side (2.2 and later).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct SnapshotParentsBare(pub TreeDamage);
+
+impl Fault for SnapshotParentsBare {
+    const SEVERITY: Severity = Severity::Warning;
+    const CURE: Cure = Cure::RestoreOrEvict;
+    const PAGE: &'static str = include_str!("pages/snapshot-parents-bare.txt");
+
+    fn sentence(&self) -> String {
+        let verb = if self.0.paths == 1 { "has" } else { "have" };
+        let paths = count(self.0.paths, "parent folder");
+        format!("{paths} {verb} nothing from the layers below (unpacked in parallel); layer {}", self.0.layer)
+    }
+
+    fn by_hand(&self) -> &'static str {
+        "Nothing is lost, but containers see these folders as listed: private ones may be open, owners gone. The layers \
+         tell what they should have; it can be set from them, without any network."
+    }
+
+    fn expected(&self, _subject: &Subject) -> Option<String> {
+        Some("what the layers below give them".into())
+    }
+
+    fn actual(&self) -> Option<String> {
+        Some(count(self.0.paths, "bare parent folder"))
+    }
+}
+
 /// F9: a folder that no row names, or one that a creation or a removal left half done. containerd removes the rows
 /// first: stopped before its next collection, it leaves such folders on a healthy store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

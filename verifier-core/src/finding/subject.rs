@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -99,9 +101,84 @@ pub struct BlastRadius {
     /// Namespaces that hold a record of the subject.
     pub namespaces: BTreeSet<String>,
     /// Images that need it, by all their names.
-    pub images: BTreeSet<Named>,
-    /// Containers that need it.
-    pub containers: BTreeSet<Named>,
+    pub images: Names,
+    /// Containers that need it: the first of them, if they are very many.
+    pub containers: Names,
+    /// How many more containers need it.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub containers_left_out: u64,
+}
+
+/// Names whose copies share their memory: a thousand damaged layers of one image reach the same thousand containers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Names(Arc<BTreeSet<Named>>);
+
+impl Names {
+    /// Whether they are in the same memory as `other`, and so the same.
+    #[must_use]
+    pub fn is_shared_with(&self, other: &Names) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Adds others; what is shared stays so where nothing is added.
+    pub fn add(&mut self, others: &Names) {
+        if self.is_empty() {
+            *self = others.clone();
+        } else if !self.is_shared_with(others) && !others.is_subset(self) {
+            self.extend(others.iter().cloned());
+        }
+    }
+}
+
+impl Serialize for Names {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl Deref for Names {
+    type Target = BTreeSet<Named>;
+
+    fn deref(&self) -> &BTreeSet<Named> {
+        &self.0
+    }
+}
+
+impl DerefMut for Names {
+    fn deref_mut(&mut self) -> &mut BTreeSet<Named> {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl From<BTreeSet<Named>> for Names {
+    fn from(names: BTreeSet<Named>) -> Self {
+        Names(Arc::new(names))
+    }
+}
+
+impl<const N: usize> From<[Named; N]> for Names {
+    fn from(names: [Named; N]) -> Self {
+        names.into_iter().collect()
+    }
+}
+
+impl FromIterator<Named> for Names {
+    fn from_iter<I: IntoIterator<Item = Named>>(names: I) -> Self {
+        Names(Arc::new(names.into_iter().collect()))
+    }
+}
+
+impl<'a> IntoIterator for &'a Names {
+    type Item = &'a Named;
+    type IntoIter = std::collections::btree_set::Iter<'a, Named>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A name within a namespace.

@@ -80,6 +80,26 @@ impl Folder {
         Ok(Folder { fd, path: full, gate: self.gate.clone() })
     }
 
+    /// Opens the folder `name` of this one. For trees of any depth: messages go on to tell where the walk began.
+    pub(crate) fn down(&self, name: &OsStr) -> io::Result<Folder> {
+        self.gate.pass(Op::Open, &self.path)?;
+        let fd = self.open_beneath(Path::new(name), OFlags::RDONLY | OFlags::DIRECTORY)?;
+        Ok(Folder { fd, path: self.path.clone(), gate: self.gate.clone() })
+    }
+
+    /// Opens the folder that this one is in, if its device and inode are `id`: the one that [`Folder::down`] came from.
+    pub(crate) fn up(&self, id: (u64, u64)) -> io::Result<Folder> {
+        self.gate.pass(Op::Open, &self.path)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(&self.fd, "..", flags, Mode::empty())?;
+        let stat: Stat = rustix::fs::fstat(&fd)?.into();
+        // It was moved meanwhile, and up may be out.
+        if (stat.dev, stat.ino) != id {
+            return Err(Errno::XDEV.into());
+        }
+        Ok(Folder { fd, path: self.path.clone(), gate: self.gate.clone() })
+    }
+
     /// Opens the regular file `path` beneath this folder for reading.
     ///
     /// # Errors
@@ -207,6 +227,8 @@ impl Folder {
                 Ok(value) => found.push((name, value)),
                 // It went away, or the system lists what it does not show (trusted.* to other users).
                 Err(Errno::NODATA | Errno::PERM | Errno::NOTSUP) => {}
+                // The kernel shows a capability only if it is one. containerd makes empty ones, if a layer says so.
+                Err(Errno::INVAL) if name == b"security.capability" => found.push((name, Vec::new())),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -312,7 +334,7 @@ impl NotRegular {
     }
 }
 
-fn must_be_regular(stat: &Stat) -> io::Result<()> {
+pub(super) fn must_be_regular(stat: &Stat) -> io::Result<()> {
     match stat.kind {
         FileKind::File => Ok(()),
         other => Err(io::Error::new(io::ErrorKind::InvalidInput, NotRegular(other))),

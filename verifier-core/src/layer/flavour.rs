@@ -3,7 +3,7 @@
 use super::tree::Rules;
 
 /// How the tree came about: which of containerd's ways to apply a layer, and on top of what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Flavour {

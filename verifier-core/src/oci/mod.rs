@@ -5,8 +5,12 @@
 //! that Go's decoder, and so containerd, takes (`null` for a list, a config without `architecture`; see the tests),
 //! and each of those would be a false alarm.
 
+mod allowance;
 mod document;
+mod json;
 mod media_type;
 
+pub(crate) use allowance::Allowance;
 pub use document::{Config, Descriptor, Document, Index, Manifest, parse};
+pub(crate) use document::{guess_kind, parse_within};
 pub use media_type::{DocumentKind, is_image_config, is_layer};

@@ -35,6 +35,7 @@ fn is_hashed(documents: &Documents, digest: &Digest) -> bool {
         Some(
             DocumentState::Parsed(_)
                 | DocumentState::WrongDigest { .. }
+                | DocumentState::GivenUp { .. }
                 | DocumentState::Unparsable(Unparsable::Json { .. })
         )
     )

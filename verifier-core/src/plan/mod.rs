@@ -18,7 +18,7 @@ pub use options::{CheckError, CheckOptions};
 pub use risk::{AtRisk, DatabaseMark, Distrust, Selection, Sign, Stamp};
 pub use scope::Scope;
 pub use snapshots::SnapshotTask;
-pub(crate) use stack::{Answers, LowersIn};
+pub(crate) use stack::Answers;
 pub use stack::{LayerSource, Layers, Lowers};
 
 /// What will be read.

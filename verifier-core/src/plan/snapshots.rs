@@ -145,13 +145,41 @@ pub(super) fn to_examine(inventory: &Inventory, scope: &Scope) -> Vec<SnapshotTa
             }
         }
     }
+    let below: Vec<_> = stackings
+        .iter()
+        .map(|(name, stacking)| (stacking, inventory.snapshotters.get(*name), *name))
+        .filter_map(|(stacking, snapshotter, name)| {
+            let rows = snapshotter?.database.as_ref()?.records()?;
+            Some((stacking, layers_of_rows(name, stacking, rows, &mut origins)))
+        })
+        .collect();
     let layers = origins.into_layers();
+    for (stacking, tops) in below {
+        stacking.set_layers(&layers, tops);
+    }
     for (task, top) in tasks.iter_mut().zip(tops) {
         task.layers = top.map(|top| layers.layers(top)).unwrap_or_default();
     }
     let cost = |task: &SnapshotTask| task.layers.size_bytes();
     tasks.sort_unstable_by(|a, b| cost(b).cmp(&cost(a)).then_with(|| a.name().cmp(&b.name())));
     tasks
+}
+
+/// The places of the layers that made the rows that others stand on, where each tree has one of its own.
+fn layers_of_rows<'a>(
+    snapshotter: &'a str,
+    stacking: &Stacking<'a>,
+    rows: &'a Snapshots,
+    origins: &mut Origins<'a>,
+) -> Vec<Option<usize>> {
+    if Driver::of(snapshotter).is_none_or(|driver| driver.flavour(false).is_whole()) {
+        return Vec::new();
+    }
+    let top = |(key, carries): (&'a str, bool)| {
+        let chain_id = chain_of(key).filter(|_| carries)?;
+        origins.find(Row { snapshotter, rows, key, is_whole: false }, chain_id).ok()
+    };
+    stacking.rows().map(top).collect()
 }
 
 struct Place<'a, 's> {

@@ -28,6 +28,8 @@ pub(super) struct Steps<'a> {
     /// The look that the plan was made from.
     pub(super) checked: &'a Checked,
     pub(super) sources: &'a [Source],
+    /// One for all: what is read of a layer for one snapshot need not be read for the next.
+    pub(super) restoring: &'a RestoreOptions,
     pub(super) observer: &'a dyn Observer,
     pub(super) interrupt: &'a Interrupt,
 }
@@ -121,7 +123,7 @@ impl Steps<'_> {
                     .find(|task| task.snapshotter == *snapshotter && task.backend_key == *backend_key)
                     .ok_or(RestoreError::NoLayer)?;
                 let rootless = run.disk().root().stat("")?.uid != 0;
-                let options = RestoreOptions::default().rootless(rootless);
+                let options = self.restoring.clone().rootless(rootless);
                 restore(run, task, &options, self.interrupt, self.observer)?;
                 Ok(())
             }

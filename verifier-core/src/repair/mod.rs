@@ -21,7 +21,8 @@ mod toll;
 pub use act::{ReplaceError, rebuild, replace, restore};
 pub use quarantine::disk;
 pub use quarantine::{
-    Change, KeptRun, Left, Put, Retention, Run, UndoError, Undone, purge, retain, runs, undo,
+    Change, JournalFault, KeptRun, Left, Put, Retained, Retention, Run, Stray, UndoError, Undone, purge,
+    retain, runs, strays, undo,
 };
 #[cfg(feature = "live")]
 pub use rows::LiveRows;

@@ -8,6 +8,7 @@
 
 use std::io;
 
+use super::act::restore::RestoreOptions;
 use super::apply::Steps;
 use super::exclusive::{Exclusive, named};
 use super::mounted::Mounted;
@@ -123,7 +124,7 @@ impl<'a> Repair<'a> {
         checked: &Checked,
         (observer, interrupt): (&dyn Observer, &Interrupt),
     ) -> Result<(), RepairError> {
-        retain(self.disk, self.setup.retention).map_err(of_run(self.store))?;
+        repaired.retained = retain(self.disk, self.setup.retention).map_err(of_run(self.store))?;
         let seen = (observer, interrupt);
         match self.locked.take() {
             Some(mut locked) => {
@@ -152,8 +153,14 @@ impl<'a> Repair<'a> {
     ) -> Result<(), RepairError> {
         let fail = of_run(self.store);
         let rebuilds = repaired.plan.rebuilds();
-        let mut run = Run::begin(self.disk).map_err(&fail)?;
-        let steps = Steps { checked, sources: &self.sources, observer, interrupt };
+        let mut run = begin(self.disk, repaired).map_err(&fail)?;
+        let steps = Steps {
+            checked,
+            sources: &self.sources,
+            restoring: &RestoreOptions::default(),
+            observer,
+            interrupt,
+        };
         if rebuilds.actions.is_empty() {
             let mut rows = LockedRows::new(locked, checked, observer);
             repaired.outcomes = steps.apply(&mut run, &repaired.plan, &mut rows);
@@ -198,7 +205,13 @@ impl<'a> Repair<'a> {
         let mut rest = plan(self.store, self.setup, &mut self.sources, &again, Mode::Stopped)?;
         // What could not be made anew is not tried twice.
         rest.actions.retain(|action| !rebuilds.actions.iter().any(|done| done.kind == action.kind));
-        let steps = Steps { checked: &again, sources: &self.sources, observer, interrupt };
+        let steps = Steps {
+            checked: &again,
+            sources: &self.sources,
+            restoring: &RestoreOptions::default(),
+            observer,
+            interrupt,
+        };
         let mut rows = LockedRows::new(locked, &again, observer);
         repaired.outcomes.extend(steps.apply(run, &rest, &mut rows));
         repaired.plan.actions.append(&mut rest.actions);
@@ -215,7 +228,13 @@ impl<'a> Repair<'a> {
         (observer, interrupt): (&dyn Observer, &Interrupt),
     ) -> Result<(), RepairError> {
         let fail = of_run(self.store);
-        let steps = Steps { checked, sources: &self.sources, observer, interrupt };
+        let steps = Steps {
+            checked,
+            sources: &self.sources,
+            restoring: &RestoreOptions::default(),
+            observer,
+            interrupt,
+        };
         #[cfg(feature = "live")]
         if repaired
             .plan
@@ -224,15 +243,24 @@ impl<'a> Repair<'a> {
             .any(|action| matches!(action.kind.verb(), Verb::Evict | Verb::Replace))
         {
             let live = crate::live::Live::connect(&self.setup.socket)?;
-            let mut run = Run::begin(self.disk).map_err(&fail)?;
+            let mut run = begin(self.disk, repaired).map_err(&fail)?;
             let mut rows = super::rows::LiveRows::new(&live, checked);
             repaired.outcomes = steps.apply(&mut run, &repaired.plan, &mut rows);
             return end(run, repaired).map_err(fail);
         }
-        let mut run = Run::begin(self.disk).map_err(&fail)?;
+        let mut run = begin(self.disk, repaired).map_err(&fail)?;
         repaired.outcomes = steps.apply(&mut run, &repaired.plan, &mut NoRows);
         end(run, repaired).map_err(fail)
     }
+}
+
+/// Begins a run, whose journal tells which others are gone.
+fn begin<'a>(disk: Disk<'a>, repaired: &Repaired) -> io::Result<Run<'a>> {
+    let mut run = Run::begin(disk)?;
+    if !repaired.retained.deleted.is_empty() {
+        run.note_deleted(&repaired.retained.deleted)?;
+    }
+    Ok(run)
 }
 
 /// Ends the run: all that it did is on the medium.

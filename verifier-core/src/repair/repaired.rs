@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::apply::Outcome;
 use super::plan::{Action, ActionKind, RepairPlan};
+use super::quarantine::Retained;
 use super::rebuild::{Lost, LostKind};
 use super::repair_error::RepairError;
 use super::room::Room;
@@ -55,6 +56,7 @@ impl Planned {
             lost_rows: Vec::new(),
             looks: vec![Look { report: checked.report.clone(), only }],
             proof: None,
+            retained: Retained::default(),
             trouble: None,
             doubt_error: None,
         };
@@ -103,6 +105,8 @@ pub struct Repaired {
     pub looks: Vec<Look>,
     /// The look at what was touched, afterwards.
     pub proof: Option<Look>,
+    /// The former runs that were deleted before it, for their age or their size.
+    pub retained: Retained,
     /// What stopped it before its end.
     pub trouble: Option<RepairError>,
     /// Why the next sweep begins anew although all that was at risk was looked at.

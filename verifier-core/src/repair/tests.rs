@@ -156,36 +156,3 @@ fn nothing_leads_out() {
     assert_eq!(std::fs::read(outside.path().join("file")).unwrap(), b"outside");
     assert_ne!(std::fs::metadata(outside.path()).unwrap().permissions().mode() & 0o777, 0o777);
 }
-
-#[test]
-fn what_is_kept_is_bounded() {
-    use super::{Retention, retain, runs};
-    use crate::repair::quarantine::purge;
-    let dir = store();
-    let folder = Folder::open_root(dir.path(), Gate::default()).unwrap();
-    let gate = StepGate::default();
-    let disk = Disk::new(&folder, &gate);
-    let mut ids = Vec::new();
-    for _ in 0..3 {
-        std::fs::create_dir_all(dir.path().join("store/b/c/d")).unwrap();
-        std::fs::write(dir.path().join("store/b/c/d/file"), vec![1; 100_000]).unwrap();
-        let mut run = Run::begin(disk).unwrap();
-        run.take_all(&["store/b".into()]).unwrap();
-        ids.push(run.id().to_owned());
-        run.end("done").unwrap();
-    }
-    let kept = runs(&folder).unwrap();
-    assert_eq!(kept.iter().map(|run| run.id.clone()).collect::<Vec<_>>(), ids);
-    assert!(kept.iter().all(|run| run.items == 1 && run.size_bytes >= 100_000 && !run.undone), "{kept:?}");
-    assert_eq!(retain(disk, Retention::default()).unwrap(), []);
-    // The oldest goes until the others fit.
-    let size_bytes = kept[1].size_bytes + kept[2].size_bytes;
-    let gone = retain(disk, Retention { size_bytes, ..Retention::default() }).unwrap();
-    assert_eq!(gone, kept[..1]);
-    // What is older than nothing at all goes.
-    let gone = retain(disk, Retention { age_seconds: -1, ..Retention::default() }).unwrap();
-    assert_eq!(gone, kept[1..]);
-    assert_eq!(runs(&folder).unwrap(), []);
-    assert_eq!(std::fs::read_dir(dir.path().join("containerd-fsck/runs")).unwrap().count(), 0);
-    assert!(purge(disk, "nothing").is_err());
-}

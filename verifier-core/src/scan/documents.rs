@@ -8,7 +8,9 @@ use crate::digest::{ChainId, DiffId, Digest, Hasher, chain_ids};
 use crate::finding::{Role, Unparsable};
 use crate::io::{FileKind, Folder, NotRegular, ReadAt, errno, read_full_at};
 use crate::metadata::{Metadata, pack};
-use crate::oci::{Config, Descriptor, Document, DocumentKind, is_image_config, is_layer, parse};
+use crate::oci::{
+    Allowance, Config, Descriptor, Document, DocumentKind, is_image_config, is_layer, parse_within,
+};
 use crate::texts::Texts;
 
 /// Registries refuse manifests above 4 MiB; a larger document is no image's.
@@ -16,6 +18,11 @@ const DOCUMENT_LIMIT_BYTES: u64 = 16 << 20;
 
 /// Indexes may nest; real ones do so once. Beyond this the document is not followed.
 const LEVEL_LIMIT: usize = 32;
+
+/// What documents may take in memory, and how much more for each blob that has a record: an image's author decides how many
+/// names are in them, but not how many blobs are here. What real ones take is a tenth of that.
+const MEMORY_BYTES: usize = 24 << 20;
+const MEMORY_OF_BLOB_BYTES: usize = 4 << 10;
 
 /// What was read of one document.
 #[derive(Debug)]
@@ -48,6 +55,11 @@ pub enum DocumentState {
     Unreadable(io::Error),
     /// The right bytes, but no such document.
     Unparsable(Unparsable),
+    /// The right bytes, or such as cannot be told to be, which name more than may be kept.
+    GivenUp {
+        /// How much all documents together may take.
+        limit_bytes: u64,
+    },
 }
 
 impl DocumentFact {
@@ -102,6 +114,7 @@ impl Documents {
         stop: &dyn Fn() -> bool,
     ) -> Documents {
         let mut documents = Documents::default();
+        let mut memory = Memory::of(metadata);
         let mut queue = VecDeque::new();
         for image in metadata.namespaces.values().flat_map(|namespace| namespace.images.values()) {
             if let Some(digest) = &image.target.digest {
@@ -116,7 +129,7 @@ impl Documents {
             documents.note_role(&digest, role_of(kind, &media_type));
             let Some(kind) = kind.filter(|_| !documents.facts.contains_key(&digest)) else { continue };
             let state = if level < LEVEL_LIMIT {
-                read_document(root, &digest, kind, texts)
+                memory.read(root, &digest, kind, texts)
             } else {
                 DocumentState::Unparsable(Unparsable::TooManyLevels { limit: LEVEL_LIMIT })
             };
@@ -254,27 +267,48 @@ pub(crate) fn children(document: &Document) -> Vec<&Descriptor> {
     }
 }
 
-fn read_document(root: &Folder, digest: &Digest, kind: DocumentKind, texts: &Texts) -> DocumentState {
-    let bytes = match read_bytes(root, digest) {
-        Ok(bytes) => bytes,
-        Err(state) => return state,
-    };
-    let actual = Hasher::new(digest.algorithm()).map(|mut hasher| {
-        hasher.update(&bytes);
-        hasher.finish()
-    });
-    let mut parsed = parse(kind, &bytes);
-    if let Ok(document) = &mut parsed {
-        document.shrink(texts);
+/// What documents may still take.
+struct Memory {
+    limit_bytes: usize,
+    left_bytes: usize,
+}
+
+impl Memory {
+    fn of(metadata: &Metadata) -> Self {
+        let blobs: usize = metadata.namespaces.values().map(|records| records.blobs.len()).sum();
+        let limit_bytes = MEMORY_BYTES.saturating_add(blobs.saturating_mul(MEMORY_OF_BLOB_BYTES));
+        Memory { limit_bytes, left_bytes: limit_bytes }
     }
-    match (actual.filter(|actual| actual != digest), parsed) {
-        (Some(actual), parsed) => DocumentState::WrongDigest {
-            actual,
-            size_bytes: bytes.len() as u64,
-            document: parsed.ok().map(Box::new),
-        },
-        (None, Ok(document)) => DocumentState::Parsed(document),
-        (None, Err(error)) => DocumentState::Unparsable(Unparsable::Json { error: (&error).into() }),
+
+    fn read(&mut self, root: &Folder, digest: &Digest, kind: DocumentKind, texts: &Texts) -> DocumentState {
+        let bytes = match read_bytes(root, digest) {
+            Ok(bytes) => bytes,
+            Err(state) => return state,
+        };
+        let actual = Hasher::new(digest.algorithm()).map(|mut hasher| {
+            hasher.update(&bytes);
+            hasher.finish()
+        });
+        // Half of what is left: one that takes much leaves enough for all that take little.
+        let half = self.left_bytes / 2;
+        let allowance = Allowance::new(half);
+        let mut parsed = parse_within(kind, &bytes, &allowance);
+        if let Ok(document) = &mut parsed {
+            document.share(texts);
+            self.left_bytes -= half.saturating_sub(allowance.left_bytes());
+        }
+        match (actual.filter(|actual| actual != digest), parsed) {
+            (Some(actual), parsed) => DocumentState::WrongDigest {
+                actual,
+                size_bytes: bytes.len() as u64,
+                document: parsed.ok().map(Box::new),
+            },
+            (None, Ok(document)) => DocumentState::Parsed(document),
+            (None, Err(_)) if allowance.is_exceeded() => {
+                DocumentState::GivenUp { limit_bytes: self.limit_bytes as u64 }
+            }
+            (None, Err(error)) => DocumentState::Unparsable(Unparsable::Json { error: (&error).into() }),
+        }
     }
 }
 

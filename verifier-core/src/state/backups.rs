@@ -9,13 +9,15 @@
 //! every night since, must not have pushed out the last copy that knows anything.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::io::{self, Read as _, Seek as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use super::state_dir::{Lock, StateDir};
 use crate::bolt::{Database, OpenError, ReadAt, ViewError, consistent};
-use crate::io::Folder;
+use crate::io::{Beside, Folder, open_file};
 use crate::layout;
 
 /// A copy of a database.
@@ -103,11 +105,12 @@ pub fn databases(state: &StateDir) -> Vec<String> {
 /// # Errors
 /// What the system says, and [`io::ErrorKind::InvalidData`] for what is no frame of zstd or is not what was written.
 pub fn open(backup: &Backup) -> io::Result<Vec<u8>> {
-    if !fs::symlink_metadata(&backup.path)?.is_file() {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
+    decompress(&open_file(&backup.path, OFlags::RDONLY)?)
+}
+
+fn decompress(file: &File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let mut source = zstd::stream::read::Decoder::new(File::open(&backup.path)?)?.take(LIMIT_BYTES);
+    let mut source = zstd::stream::read::Decoder::new(file)?.take(LIMIT_BYTES);
     source.read_to_end(&mut bytes)?;
     Ok(bytes)
 }
@@ -134,20 +137,14 @@ pub fn keep(
     }
     let folder = folder(state, &database);
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-    let temporary = folder.join(".new");
-    let made = write(&file, &temporary).and_then(|(txid, keys)| {
-        let path = folder.join(format!("{seconds}-{txid}-{keys}.zst"));
-        let bytes = fs::metadata(&temporary)?.len();
-        let backup = Backup { path, seconds, txid, keys, bytes };
-        verify(&backup, &temporary)?;
-        fs::rename(&temporary, &backup.path)?;
-        File::open(&folder)?.sync_all()?;
-        Ok(backup)
-    });
-    if made.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    let made = made?;
+    // Under a name of its own until it has been read back; the numbers of the name come out of the writing.
+    let beside = Beside::begin(&folder.join(format!("{seconds}.zst")), 0o600)?;
+    let (txid, keys) = write(&file, beside.file())?;
+    let path = folder.join(format!("{seconds}-{txid}-{keys}.zst"));
+    let bytes = beside.file().metadata()?.len();
+    let made = Backup { path, seconds, txid, keys, bytes };
+    verify(&made, beside.file())?;
+    beside.place_as(&made.path)?;
     for old in superfluous(list(state, &database), keep) {
         let _ = fs::remove_file(&old.path);
     }
@@ -155,25 +152,28 @@ pub fn keep(
 }
 
 /// Writes one transaction's pages; returns its txid and how many keys it has.
-fn write(source: &dyn ReadAt, to: &Path) -> Result<(u64, u64), BackupError> {
+fn write(source: &dyn ReadAt, mut to: &File) -> Result<(u64, u64), BackupError> {
     let written = consistent(source, 20, |db| {
         let walk = db.walk(&mut ());
         if !walk.faults.is_empty() || !walk.complete {
             return Err(BackupError::Damaged);
         }
-        let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(to)?;
-        let mut to = zstd::stream::write::Encoder::new(file, LEVEL)?;
+        // A view that did not hold is followed by another.
+        to.set_len(0)?;
+        to.rewind()?;
+        let mut to = zstd::stream::write::Encoder::new(to, LEVEL)?;
         to.include_checksum(true)?;
         db.copy_to(&mut to)?;
-        to.finish()?.sync_all()?;
+        to.finish()?;
         Ok((db.meta().txid, walk.keys))
     });
     written?
 }
 
 /// Reads the copy back, and walks it.
-fn verify(backup: &Backup, written: &Path) -> Result<(), BackupError> {
-    let bytes = open(&Backup { path: written.to_path_buf(), ..backup.clone() })?;
+fn verify(backup: &Backup, mut written: &File) -> Result<(), BackupError> {
+    written.rewind()?;
+    let bytes = decompress(written)?;
     let not_verified = |_: OpenError| BackupError::NotVerified;
     let db = Database::open(&bytes).map_err(not_verified)?;
     let walk = db.walk(&mut ());
@@ -291,12 +291,12 @@ mod tests {
             rotten[at] ^= 1 << (at % 8);
             fs::write(&made.path, rotten).unwrap();
             // A bit that the format leaves unused changes nothing.
-            let taken = open(&made).ok().filter(|_| verify(&made, &made.path).is_ok());
+            let taken = open(&made).ok().filter(|_| verify(&made, &File::open(&made.path).unwrap()).is_ok());
             assert!(taken.is_none_or(|bytes| bytes == right), "byte {at}");
         }
         for length in 0..whole.len() {
             fs::write(&made.path, &whole[..length]).unwrap();
-            assert!(verify(&made, &made.path).is_err(), "{length} bytes of it");
+            assert!(verify(&made, &File::open(&made.path).unwrap()).is_err(), "{length} bytes of it");
         }
     }
 

@@ -9,4 +9,4 @@ mod state_dir;
 
 pub use backups::{Backup, BackupError, Keep};
 pub use doubt::Doubt;
-pub use state_dir::{Lock, LockError, StateDir, write_atomically};
+pub use state_dir::{Lock, LockError, StateDir};

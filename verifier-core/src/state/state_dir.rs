@@ -15,14 +15,15 @@
 //! lines is written to a name of its own, synced, renamed into place, and the folder synced.
 
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 
-use crate::io::{Holder, hold};
+use crate::io::{Holder, hold, open_file, read_file, write_file};
 
 /// What is known of one root between runs.
 #[derive(Debug, Clone)]
@@ -85,8 +86,7 @@ impl StateDir {
     /// [`LockError::Held`] names who holds it.
     pub fn lock(&self, what: &str) -> Result<Lock, LockError> {
         let path = self.folder.join("lock");
-        let mut file =
-            File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        let mut file = open_file(&path, OFlags::RDWR | OFlags::CREATE)?;
         match hold(&mut file, what)? {
             Ok(()) => Ok(Lock { _file: file }),
             Err(holder) => Err(LockError::Held(holder)),
@@ -99,16 +99,7 @@ impl StateDir {
     /// What the system says; a file of more than 64 MiB is none of ours.
     pub fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
         const LIMIT: u64 = 64 << 20;
-        let path = self.folder.join(name);
-        match fs::symlink_metadata(&path) {
-            Ok(stat) if stat.is_file() && stat.len() <= LIMIT => {}
-            Ok(_) => return Err(io::ErrorKind::InvalidData.into()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        }
-        let mut bytes = Vec::new();
-        File::open(path)?.take(LIMIT).read_to_end(&mut bytes)?;
-        Ok(Some(bytes))
+        read_file(&self.folder.join(name), LIMIT)
     }
 
     /// Puts `bytes` in the place of the file `name`: all of it or nothing, also through a power cut.
@@ -116,7 +107,7 @@ impl StateDir {
     /// # Errors
     /// What the system says; the old file is untouched then.
     pub fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        write_atomically(&self.folder, name, bytes)
+        write_file(&self.folder.join(name), 0o600, bytes)
     }
 
     /// Takes the file `name` out of the way if it cannot be used, for someone to look at: `<name>.damaged`.
@@ -134,22 +125,6 @@ impl StateDir {
             _ => File::open(&self.folder)?.sync_all(),
         }
     }
-}
-
-/// Writes `folder`/`name` under another name, syncs it, renames it into place, and syncs the folder.
-///
-/// # Errors
-/// What the system says; what had the name before is untouched then.
-pub fn write_atomically(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let temporary = folder.join(format!(".{name}.new"));
-    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    drop(file);
-    if let Err(error) = written.and_then(|()| fs::rename(&temporary, folder.join(name))) {
-        let _ = fs::remove_file(&temporary);
-        return Err(error);
-    }
-    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]
@@ -185,6 +160,7 @@ mod tests {
         assert_eq!(state.read("x.damaged").unwrap().as_deref(), Some(b"two".as_slice()));
         std::fs::create_dir(state.folder().join("x")).unwrap();
         assert!(state.read("x").is_err() && state.write("x", b"three").is_err());
-        assert!(!state.folder().join(".x.new").exists());
+        let left = std::fs::read_dir(state.folder()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(left.filter(|name| name.to_string_lossy().ends_with(".new")).next().is_none());
     }
 }

@@ -8,12 +8,13 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::finding::{Code, Severity};
+use crate::io::open_file;
 use crate::state::Doubt;
 use crate::state::{Lock, StateDir};
 
@@ -109,7 +110,7 @@ impl Ledger {
         let text: Vec<u8> = self.entries.values().flat_map(line).collect();
         state.write(NAME, &text)?;
         let path = state.folder().join(NAME);
-        self.file = Some(File::options().append(true).mode(0o600).open(path)?);
+        self.file = Some(open_file(&path, OFlags::WRONLY | OFlags::APPEND)?);
         self.lines = self.entries.len();
         Ok(())
     }

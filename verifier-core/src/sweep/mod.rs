@@ -13,7 +13,7 @@ mod runs;
 mod stamp;
 
 pub use crate::state::backups;
-pub use crate::state::{Backup, BackupError, Doubt, Keep, Lock, LockError, StateDir, write_atomically};
+pub use crate::state::{Backup, BackupError, Doubt, Keep, Lock, LockError, StateDir};
 pub use items::Item;
 pub use ledger::{Entry, Ledger};
 pub use life::{Moment, beat, last_shutdown, window, write_stamp};

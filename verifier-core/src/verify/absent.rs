@@ -60,8 +60,9 @@ fn examine_snapshotters(
             let chain_id = key.parse().ok();
             let one = references.of_snapshot(namespace, name, &record.backend_key, chain_id.as_ref());
             blast.namespaces.extend(one.namespaces);
-            blast.images.extend(one.images);
-            blast.containers.extend(one.containers);
+            blast.images.add(&one.images);
+            blast.containers.add(&one.containers);
+            blast.containers_left_out = blast.containers_left_out.max(one.containers_left_out);
         }
         let kind = SnapshotterMissing { snapshots: snapshots.len() as u64, is_empty };
         into.find(kind, Subject::Path { path }, blast);

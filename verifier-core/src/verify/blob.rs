@@ -201,11 +201,11 @@ impl Blob<'_> {
         let size_bytes = self.file.map_or(0, |file| file.size_bytes);
         let computable = !matches!(self.digest.algorithm(), Algorithm::Other(_));
         match document {
-            Some(DocumentState::Parsed(_) | DocumentState::Unparsable(Unparsable::Json { .. }))
-                if computable =>
-            {
-                Seen::Digest(self.digest.clone(), size_bytes)
-            }
+            Some(
+                DocumentState::Parsed(_)
+                | DocumentState::GivenUp { .. }
+                | DocumentState::Unparsable(Unparsable::Json { .. }),
+            ) if computable => Seen::Digest(self.digest.clone(), size_bytes),
             Some(DocumentState::WrongDigest { actual, size_bytes, .. }) => {
                 Seen::Digest(actual.clone(), *size_bytes)
             }

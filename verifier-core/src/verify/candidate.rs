@@ -1,9 +1,10 @@
 //! A finding that still has to stand.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
-use crate::finding::{BlastRadius, Finding, FindingKind, PathUnreadable, Subject};
+use crate::finding::{BlastRadius, Code, Finding, FindingKind, PathUnreadable, Subject};
 use crate::finding::{Coverage, Reason, Unverified};
 use crate::io::{Time, errno, is_media_error};
 use crate::time::Timestamp;
@@ -28,11 +29,25 @@ pub(crate) struct Candidate {
     pub(crate) witness: Witness,
 }
 
-impl Candidate {
-    /// Whether `other`, from a later look, is the same finding about the same thing.
-    pub(crate) fn is_confirmed_by(&self, other: &Candidate) -> bool {
-        let key = |candidate: &Candidate| (candidate.finding.code(), candidate.finding.subject.clone());
-        key(self) == key(other) && self.witness == other.witness
+/// What a later look found, by what it is about.
+pub(crate) struct Confirmed<'a>(HashMap<(Code, &'a Subject), Vec<&'a Witness>>);
+
+impl<'a> Confirmed<'a> {
+    pub(crate) fn by(examination: &'a Examination) -> Self {
+        let mut found: HashMap<_, Vec<_>> = HashMap::new();
+        for Candidate { finding, witness } in &examination.candidates {
+            let witnesses = found.entry((finding.code(), &finding.subject)).or_default();
+            if !witnesses.contains(&witness) {
+                witnesses.push(witness);
+            }
+        }
+        Confirmed(found)
+    }
+
+    /// Whether the same was found about the same thing.
+    pub(crate) fn has(&self, candidate: &Candidate) -> bool {
+        let witnesses = self.0.get(&(candidate.finding.code(), &candidate.finding.subject));
+        witnesses.is_some_and(|witnesses| witnesses.contains(&&candidate.witness))
     }
 }
 

@@ -52,7 +52,7 @@ fn examine_records(
     }
 }
 
-/// Documents with the right digest that are no documents. One with a wrong digest, or none at all, is the blob check's.
+/// Documents with the right digest that are no documents, or that name too much. One with a wrong digest, or none at all, is the blob check's.
 fn examine_documents(
     inventory: &Inventory,
     references: &References<'_>,
@@ -60,8 +60,14 @@ fn examine_documents(
     into: &mut Examination,
 ) {
     for (digest, fact) in &inventory.documents.facts {
-        let DocumentState::Unparsable(why) = &fact.state else { continue };
-        if scope.has_blob(digest) {
+        if !scope.has_blob(digest) {
+            continue;
+        }
+        if let DocumentState::GivenUp { limit_bytes } = &fact.state {
+            let subject = Subject::Blob { digest: digest.clone() };
+            into.leave_out(subject, Reason::MemoryLimit { limit_bytes: *limit_bytes });
+        }
+        if let DocumentState::Unparsable(why) = &fact.state {
             let role = match fact.kind {
                 DocumentKind::Index => Role::Index,
                 DocumentKind::Manifest => Role::Manifest,

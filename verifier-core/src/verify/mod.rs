@@ -5,6 +5,7 @@
 //! found both times about the same thing does (see [`crate::check()`]).
 
 mod absent;
+mod below;
 mod blob;
 mod candidate;
 mod cross;
@@ -25,7 +26,8 @@ use crate::plan::Plan;
 use crate::scan::Inventory;
 use crate::store::Store;
 
-pub(crate) use candidate::Examination;
+pub(crate) use below::{FolderCache, LayersBelow};
+pub(crate) use candidate::{Confirmed, Examination};
 pub(crate) use rehash::{Rehash, rehash};
 
 /// Carries out `plan`.
@@ -41,7 +43,9 @@ pub(crate) fn examine(
     let root = store.folder();
     let rootless = root.stat("").is_ok_and(|stat| stat.uid != 0);
     let max_differences = snapshot::max_differences(plan.snapshots.len());
-    let eye = snapshot::Eye { root, threads, max_differences, rootless, observer, interrupt };
+    let folders = FolderCache::default();
+    let eye =
+        snapshot::Eye { root, threads, max_differences, rootless, folders: &folders, observer, interrupt };
     let looked = eye.look_at(plan);
     let mut rehashed = snapshot::digests(plan, &looked);
     let blobs = plan.blobs_left(|digest| rehashed.contains_key(digest));

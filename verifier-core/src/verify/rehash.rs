@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::Builder;
 
 use super::work::worker_count;
 use crate::Interrupt;
@@ -56,7 +57,11 @@ pub(crate) fn rehash<'a>(
     let lane_bytes = LANE_BYTES.min(LANES_BYTES_MAX / (2 * workers.max(1)));
     std::thread::scope(|scope| {
         for _ in 1..workers {
-            scope.spawn(|| hash_all(lane_bytes, &mut Worker(&queue)));
+            // Where the system gives no more threads, those there are do it all: this one at least.
+            let worker = || hash_all(lane_bytes, &mut Worker(&queue));
+            if Builder::new().spawn_scoped(scope, worker).is_err() {
+                break;
+            }
         }
         hash_all(lane_bytes, &mut Worker(&queue));
     });

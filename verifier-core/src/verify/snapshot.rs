@@ -3,27 +3,28 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use super::below::{FolderCache, LayersBelow};
 use super::candidate::{Examination, Witness, reason_for};
 use super::references::References;
 use super::rehash::{Rehash, Rehashed};
 use super::work;
 use crate::Interrupt;
 use crate::compare::{
-    CompareOptions, LayerBlob, LayerComparison, LayerError, StoppedEarly, TreeReport, compare_layer,
+    CompareOptions, LayerBlob, LayerComparison, LayerError, StoppedEarly, TreeReport, compare_modelled,
 };
 use crate::content::BlobFile;
 use crate::digest::{ChainId, Digest};
 use crate::event::{Event, Observer};
 use crate::finding::{
     BlastRadius, BlobUnreadable, FindingKind, LayerDiffIdMismatch, LayerInvalid, PathUnreadable,
-    SnapshotFolderMissing, SnapshotUsageDiffers, Subject, TreeDamage,
+    SnapshotFolderMissing, SnapshotParentsBare, SnapshotUsageDiffers, Subject, TreeDamage,
 };
 use crate::finding::{Depth, Reason};
 use crate::io::{Folder, errno, is_media_error};
 use crate::layer::Flavour;
 use crate::layout;
 use crate::metadata::Kind;
-use crate::plan::{Answers, LayerSource, LowersIn, Plan, SnapshotTask};
+use crate::plan::{Answers, LayerSource, Lowers, Plan, SnapshotTask};
 use crate::scan::Inventory;
 use crate::snapshot::{Driver, EROFS, TreeUsage};
 
@@ -51,6 +52,8 @@ pub(super) struct Eye<'a> {
     pub(super) max_differences: usize,
     /// The store belongs to another user than root: containerd runs in a user namespace.
     pub(super) rootless: bool,
+    /// What layers make of their folders, for those above them.
+    pub(super) folders: &'a FolderCache,
     pub(super) observer: &'a dyn Observer,
     pub(super) interrupt: &'a Interrupt,
 }
@@ -116,11 +119,7 @@ impl Eye<'_> {
                 algorithm: layer.digest.algorithm().clone(),
             })
             .collect();
-        let lowers = LowersIn { root: self.root, lowers: task.lowers.as_ref() };
         let mut options = CompareOptions::default().max_differences(self.max_differences);
-        if task.lowers.is_none() {
-            options = options.lowers_incomplete();
-        }
         if self.rootless {
             options = options.user_namespace();
         }
@@ -131,8 +130,21 @@ impl Eye<'_> {
             Flavour::OverlayUpper if self.rootless => Flavour::OverlayUserNamespace,
             other => other,
         };
+        let lowers = LayersBelow {
+            root: self.root,
+            lowers: task.lowers.as_ref(),
+            cache: self.folders,
+            options: &options.clone(),
+            interrupt: self.interrupt,
+        };
         let request = LayerComparison { layers: &layers, tree, flavour, lowers: &lowers, options };
-        compare_layer(&request, self.interrupt, &|bytes| self.observer.event(Event::Read { bytes }))
+        let progress = |bytes| self.observer.event(Event::Read { bytes });
+        let compared = compare_modelled(&request, self.interrupt, &progress)?;
+        let carries = task.lowers.as_ref().is_some_and(Lowers::carries) && !task.flavour.is_whole();
+        if let Some(source) = task.layers.top().filter(|_| carries) {
+            self.folders.keep(source, task.flavour, &compared);
+        }
+        Ok(compared.report)
     }
 }
 
@@ -140,6 +152,7 @@ impl Eye<'_> {
 fn is_conclusive(task: &SnapshotTask, compared: &Result<TreeReport, LayerError>) -> bool {
     let (Ok(report), Some(top)) = (compared, task.layers.top()) else { return false };
     report.stopped_early.is_none()
+        && report.unread.is_none()
         && report.blob_digest.as_ref() == Some(&top.digest)
         && report.diff_id.as_ref() == Some(&top.diff_id)
 }
@@ -261,7 +274,10 @@ impl Judge<'_> {
                 self.leave_out(Reason::LayerDamaged);
                 self.examine_usage(usage);
             }
-            Err(LayerError::Read { source, .. }) => self.skip(reason_for(source)),
+            Err(LayerError::Read { source, .. }) => {
+                self.leave_out(reason_for(source));
+                self.examine_usage(usage);
+            }
             Err(LayerError::Fault { layer, fault, blob_digest, .. }) => {
                 let source = self.task.layers.get(*layer);
                 if let Some(source) = source.filter(|source| blob_digest.as_ref() == Some(&source.digest)) {
@@ -295,18 +311,24 @@ impl Judge<'_> {
             self.leave_out(Reason::LayerDamaged);
             return self.examine_usage(usage);
         }
-        match report.unread {
-            Some(errno) => self.skip(reason_for(&io::Error::from_raw_os_error(errno))),
-            None => self.into.coverage.snapshots.checked += 1,
-        }
+        self.into.coverage.snapshots.checked += 1;
+        self.leave_out_unread(report);
         self.into.coverage.snapshots.bytes += report.tar_bytes;
         self.examine_labels(top, report);
         for what in &report.not_compared {
             self.leave_out(Reason::NotComparable { what: (*what).into() });
         }
-        if let (false, Some(chain_id)) = (report.is_same(), self.task.chain_id.clone()) {
+        if let (Some(Ok(actual)), Some(recorded)) = (usage, self.task.usage)
+            && report.is_same()
+            && !actual.fits(recorded)
+        {
+            // What could not be compared shows in what the tree occupies.
+            self.find(SnapshotUsageDiffers { recorded, actual: actual.usage });
+        }
+        let Some(chain_id) = self.task.chain_id.clone() else { return };
+        if !report.is_same() {
             self.find(Box::new(TreeDamage {
-                chain_id,
+                chain_id: chain_id.clone(),
                 layer: top.digest.clone(),
                 healable: true,
                 paths: report.paths,
@@ -315,6 +337,27 @@ impl Judge<'_> {
                 left_out: report.left_out,
                 write_bytes: report.write_bytes,
             }));
+        }
+        let bare = &report.bare;
+        if bare.paths > 0 {
+            self.find(Box::new(SnapshotParentsBare(TreeDamage {
+                chain_id,
+                layer: top.digest.clone(),
+                healable: true,
+                paths: bare.paths,
+                counts: bare.counts.clone(),
+                differences: bare.differences.clone(),
+                left_out: bare.left_out,
+                write_bytes: 0,
+            })));
+        }
+    }
+
+    /// Names the paths that could not be compared; all else was.
+    fn leave_out_unread(&mut self, report: &TreeReport) {
+        for (path, errno) in &report.unread_paths {
+            let subject = Subject::Path { path: self.task.tree.join(path) };
+            self.into.leave_out(subject, reason_for(&io::Error::from_raw_os_error(*errno)));
         }
     }
 

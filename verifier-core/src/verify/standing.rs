@@ -1,6 +1,6 @@
 //! Which containers stand on a snapshot: on it, or on one above it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::metadata::{Metadata, Namespace};
 
@@ -93,14 +93,17 @@ impl<'a> Standing<'a> {
         end
     }
 
-    /// The containers on a snapshot, as namespace and name; one may be given twice.
+    /// The containers on a snapshot, as namespace and name, in no order.
     pub(super) fn on(&self, snapshotter: &str, backend_key: &str) -> Vec<Pair<'a>> {
         let mut queue = self.by_key.get(&(snapshotter, backend_key)).cloned().unwrap_or_default();
-        let mut seen: BTreeSet<usize> = queue.iter().copied().collect();
+        let mut seen = vec![false; if queue.is_empty() { 0 } else { self.places.len() }];
+        let mut is_new =
+            |place: usize| seen.get_mut(place).is_some_and(|seen| !std::mem::replace(seen, true));
+        queue.retain(|place| is_new(*place));
         let mut containers = Vec::new();
         while let Some(place) = queue.pop().and_then(|place| self.places.get(place)) {
             containers.extend(&place.containers);
-            queue.extend(place.above.iter().filter(|place| seen.insert(**place)));
+            queue.extend(place.above.iter().copied().filter(|place| is_new(*place)));
         }
         containers
     }
@@ -108,6 +111,8 @@ impl<'a> Standing<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::metadata::{ContainerRecord, SnapshotRecord};
 

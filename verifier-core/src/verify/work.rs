@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::Builder;
 
 /// Runs `work` on each job, on at most `threads` threads (0: one for each processor, 16 at most), in the jobs' order of begin.
 /// Plain threads and not a pool of futures or of stolen tasks: jobs are few and long, and each worker keeps buffers.
@@ -20,7 +21,10 @@ pub(super) fn run<J: Sync, R: Send>(jobs: &[J], threads: usize, work: impl Fn(&J
     };
     std::thread::scope(|scope| {
         for _ in 1..worker_count(threads).min(jobs.len()) {
-            scope.spawn(worker);
+            // Where the system gives no more threads, those there are do it all: this one at least.
+            if Builder::new().spawn_scoped(scope, worker).is_err() {
+                break;
+            }
         }
         worker();
     });

@@ -5,28 +5,13 @@
 //! `cargo test -p verifier-core --test it scale:: -- --ignored`.
 
 use std::path::Path;
-use std::process::Command;
 
-use crate::alone::peak_kib;
+use crate::peak::peak_mib;
 use testdata::builder::{Hostile, Scale, StoreBuilder};
 use verifier_core::Interrupt;
 use verifier_core::event::Unobserved;
 use verifier_core::finding::Depth;
 use verifier_core::{CheckOptions, Store, check};
-
-/// Names the store to the process that checks it.
-const ROOT: &str = "VERIFIER_SCALE_ROOT";
-
-/// Checks a store at each of `depths`, with so many findings, and returns the most memory that it took, in KiB.
-fn peak_kib_of(root: &Path, depths: &[Depth], findings: usize) -> u64 {
-    for &depth in depths {
-        let store = Store::open(root).unwrap();
-        let options = CheckOptions::default().depth(depth);
-        let report = check(&store, &options, &Unobserved, &Interrupt::default()).unwrap();
-        assert_eq!(report.findings.len(), findings, "{depth:?}: {:?}", report.findings.first());
-    }
-    peak_kib()
-}
 
 /// A store, and what comes of checking it.
 struct Case {
@@ -36,40 +21,34 @@ struct Case {
     findings: usize,
 }
 
-/// The store is built here and checked in a child, `test` by name. Returns the MiB that it took, if this is not the child.
-fn measure(case: &Case, test: &str) -> Option<u64> {
-    if let Some(root) = std::env::var_os(ROOT) {
-        println!("peak {} KiB", peak_kib_of(Path::new(&root), case.depths, case.findings));
-        return None;
+impl Case {
+    /// The MiB that checking it at all depths takes, if this is not the child that does it.
+    fn peak_mib(&self, test: &str) -> Option<u64> {
+        peak_mib(test, |root| (self.build)().write(root).unwrap(), |root| self.check(root))
     }
-    let dir = tempfile::tempdir().unwrap();
-    let root = dir.path().join("root");
-    (case.build)().write(&root).unwrap();
-    // A quarter of the open files that most processes may have.
-    let mut child = Command::new("sh");
-    child.args(["-c", "ulimit -n 256 && exec \"$0\" \"$@\""]).arg(std::env::current_exe().unwrap());
-    child.args(["--exact", test, "--include-ignored", "--nocapture"]).env(ROOT, &root);
-    let output = child.output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    let peak = text.split_once("peak ").unwrap().1.split(' ').next().unwrap();
-    let peak_mib = peak.parse::<u64>().unwrap() / 1024;
-    eprintln!("{}: {peak_mib} MiB", case.name);
-    Some(peak_mib)
+
+    fn check(&self, root: &Path) {
+        for &depth in self.depths {
+            let store = Store::open(root).unwrap();
+            let options = CheckOptions::default().depth(depth);
+            let report = check(&store, &options, &Unobserved, &Interrupt::default()).unwrap();
+            assert_eq!(report.findings.len(), self.findings, "{depth:?}: {:?}", report.findings.first());
+        }
+    }
 }
 
 fn takes_less_than(mib: u64, scale: Scale, test: &str) {
     let build = Box::new(move || scale.build(scale.rows()).unwrap());
     let depths = &[Depth::Quick, Depth::Blobs, Depth::Full];
     let case = Case { name: scale.name(), build, depths, findings: 0 };
-    assert!(measure(&case, test).is_none_or(|peak_mib| peak_mib < mib), "{}", scale.name());
+    assert!(case.peak_mib(test).is_none_or(|peak_mib| peak_mib < mib), "{}", case.name);
 }
 
 /// With 5,000 layers.
 fn hostile_takes_less_than(mib: u64, hostile: Hostile, findings: usize, test: &str) {
     let build = Box::new(move || hostile.build(5000).unwrap());
     let case = Case { name: hostile.name(), build, depths: &[Depth::Quick, Depth::Blobs], findings };
-    assert!(measure(&case, test).is_none_or(|peak_mib| peak_mib < mib), "{}", hostile.name());
+    assert!(case.peak_mib(test).is_none_or(|peak_mib| peak_mib < mib), "{}", case.name);
 }
 
 #[test]
@@ -79,7 +58,7 @@ fn an_ordinary_node() {
 
 #[test]
 fn a_manifest_with_500_layers() {
-    takes_less_than(24, Scale::Layers, "scale::a_manifest_with_500_layers");
+    takes_less_than(24, Scale::Layers, "a_manifest_with_500_layers");
 }
 
 #[test]
@@ -94,7 +73,7 @@ fn twenty_thousand_snapshots() {
 
 #[test]
 fn a_meta_db_of_200_mb() {
-    takes_less_than(64, Scale::MetaDb, "scale::a_meta_db_of_200_mb");
+    takes_less_than(64, Scale::MetaDb, "a_meta_db_of_200_mb");
 }
 
 #[test]
@@ -106,4 +85,16 @@ fn copies_that_all_layers_below_made() {
 #[ignore = "500,000 files"]
 fn a_layer_with_half_a_million_entries() {
     takes_less_than(128, Scale::Entries, "scale::a_layer_with_half_a_million_entries");
+}
+
+/// Each of 5,000 layers reaches the same 5,000 containers.
+#[test]
+fn damaged_layers_that_all_containers_stand_on() {
+    hostile_takes_less_than(64, Hostile::Tower, 5000, "scale::damaged_layers_that_all_containers_stand_on");
+}
+
+/// Each of 5,000 layers reaches the containers above it.
+#[test]
+fn damaged_layers_with_a_container_on_each() {
+    hostile_takes_less_than(64, Hostile::Stairs, 5000, "scale::damaged_layers_with_a_container_on_each");
 }

@@ -1,5 +1,3 @@
-use std::collections::BTreeSet;
-
 use verifier_core::finding::{Code, LayerInvalid};
 use verifier_core::finding::{Reason, Unverified};
 use verifier_core::layer::LayerFault;
@@ -140,7 +138,7 @@ fn many_of_a_kind_are_counted_not_listed() {
 fn worse_groups_come_first_then_wider_ones() {
     let of = |code, names: &[&str]| {
         let mut finding = sample::finding(code);
-        finding.blast.images = names.iter().map(|name| named("default", name)).collect::<BTreeSet<_>>();
+        finding.blast.images = names.iter().map(|name| named("default", name)).collect();
         finding
     };
     let report = sample::report(vec![
@@ -159,8 +157,8 @@ fn a_hostile_name_cannot_forge_a_line() {
     let mut finding = sample::finding(Code::LayerInvalid);
     let why = "x\nCLEAN: nothing is wrong.\x1b[2J".to_owned();
     finding.kind = LayerInvalid { error: LayerFault::Compressed { format: "gzip", offset: 1, why } }.into();
-    finding.blast.images = BTreeSet::from([named("n\ns", "evil\r\n\x1b]0;title\x07name\u{202e}")]);
-    finding.blast.containers = BTreeSet::from([named("\n", "\n")]);
+    finding.blast.images = [named("n\ns", "evil\r\n\x1b]0;title\x07name\u{202e}")].into();
+    finding.blast.containers = [named("\n", "\n")].into();
     let mut report = sample::report(vec![finding]);
     report.root = "/a\nb".into();
     report.coverage.unverified = vec![Unverified {

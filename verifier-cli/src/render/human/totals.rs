@@ -1,11 +1,12 @@
 //! What was found and what was looked at, in numbers. All of them are counted here, from the report.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use verifier_core::finding::{Finding, Reason, Severity, Subject, Tally};
 use verifier_core::report::Report;
 
+use super::group::of_all;
 use crate::render::{count, count_of, escape_path, rate, size, span, thousands, wrap};
 use crate::words;
 
@@ -29,7 +30,7 @@ pub(super) fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         out,
         "Checked {} and {}, {} in {}{}.",
         count(coverage.blobs.checked, "blob"),
-        of_all(coverage.snapshots),
+        tallied(coverage.snapshots),
         size(bytes),
         span(report.elapsed),
         speed.unwrap_or_default()
@@ -45,7 +46,7 @@ pub(super) fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
 }
 
 /// `7 snapshots`, or `0 of 7 snapshots` where some were not looked at.
-fn of_all(tally: Tally) -> String {
+fn tallied(tally: Tally) -> String {
     match tally.skipped {
         0 => count(tally.checked, "snapshot"),
         skipped => {
@@ -72,10 +73,19 @@ pub(crate) fn found(findings: &[Finding]) -> String {
     if counts.is_empty() {
         return "nothing wrong".into();
     }
-    let images: BTreeSet<_> = findings.iter().flat_map(|finding| &finding.blast.images).collect();
-    let containers: BTreeSet<_> = findings.iter().flat_map(|finding| &finding.blast.containers).collect();
-    let (images, containers) = (count_of(images.len(), "image"), count_of(containers.len(), "container"));
-    format!("{}; reached: {images}, {containers}", counts.join(", "))
+    let images = of_all(findings, |finding| &finding.blast.images).count();
+    let named = of_all(findings, |finding| &finding.blast.containers).count() as u64;
+    // Where not all are named, nobody knows which of two findings' others are the same.
+    let reached = findings
+        .iter()
+        .filter(|finding| finding.blast.containers_left_out > 0)
+        .map(|finding| finding.blast.containers.len() as u64 + finding.blast.containers_left_out)
+        .max();
+    let containers = match reached {
+        None => count(named, "container"),
+        Some(reached) => format!("at least {}", count(reached.max(named), "container")),
+    };
+    format!("{}; reached: {}, {containers}", counts.join(", "), count_of(images, "image"))
 }
 
 /// What stores are like: snapshots without a layer and so on, counted by reason.

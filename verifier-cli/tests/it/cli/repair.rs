@@ -80,8 +80,26 @@ fn plan_repair_prove_undo_purge() {
     let undone = repair(root, &["--undo", run]);
     assert_eq!(undone.status, 0, "{undone:?}");
     assert_eq!(check(root, &[]).status, 4);
-    assert_eq!(repair(root, &["--undo", run]).stdout, "0 steps put back\n");
-    assert_eq!(repair(root, &["--purge", "all"]).status, 0);
+    assert_eq!(repair(root, &["--undo", "last"]).stdout, format!("{run} was undone already\n"));
+    let again: Value =
+        serde_json::from_str(&repair(root, &["--undo", &run[..9], "--format", "json"]).stdout).unwrap();
+    assert_eq!((&again["run"], &again["was_undone"]), (&run.into(), &true.into()));
+
+    let stray = root.join("containerd-fsck/runs/note");
+    std::fs::write(&stray, "").unwrap();
+    let listed = repair(root, &["--runs"]);
+    assert!(
+        listed.status == 8 && listed.stderr.contains("note") && listed.stdout.contains(run),
+        "{listed:?}"
+    );
+    std::fs::remove_file(&stray).unwrap();
+
+    let shown = repair(root, &["--purge", run]);
+    assert!(shown.status == 0 && shown.stdout.contains("--yes does it"), "{shown:?}");
+    assert!(root.join("containerd-fsck/runs").join(run).exists(), "deleted without --yes");
+    let gone: Value =
+        serde_json::from_str(&repair(root, &["--purge", "all", "--yes", "--format", "json"]).stdout).unwrap();
+    assert_eq!((&gone["deleted"], &gone["runs"][0]["id"]), (&true.into(), &run.into()));
     assert!(repair(root, &["--runs"]).stdout.starts_with("0 runs kept"));
     for name in ["nothing", "..", "a/b", ""] {
         assert_eq!(repair(root, &["--undo", name]).status, 16, "{name}");

@@ -283,24 +283,29 @@ fn a_file_of_metrics_is_of_the_format_and_has_the_same_series_after_every_comman
     }
 }
 
-/// A device in the place of a file is written to, neither read to its end (there may be none) nor replaced.
+/// A device, a fifo or a link in the place of a file is refused at once: not read (there may be no end), not written to, not
+/// followed, not replaced.
 #[test]
 fn files_that_are_none() {
     let bench = Bench::new();
     let folder = tempfile::tempdir().unwrap();
-    for (device, status) in [("/dev/null", 0), ("/dev/full", 8)] {
-        let link = folder.path().join(device.rsplit('/').next().unwrap());
-        std::os::unix::fs::symlink(device, &link).unwrap();
-        let ran = finish(
-            command()
-                .args(["check", "--quiet", "--root"])
-                .arg(bench.root.path())
-                .arg("--metrics-file")
-                .arg(&link),
-        );
-        assert_eq!(ran.status, status, "{ran:?}");
-        assert!(link.symlink_metadata().unwrap().is_symlink(), "{device} was replaced");
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("victim"), "mine").unwrap();
+    for (name, to) in [("null", "/dev/null"), ("full", "/dev/full"), ("link", at("victim").to_str().unwrap())]
+    {
+        std::os::unix::fs::symlink(to, at(name)).unwrap();
     }
+    assert!(std::process::Command::new("mkfifo").arg(at("fifo")).status().unwrap().success());
+    for path in [at("null"), at("full"), at("link"), at("fifo"), "/dev/null".into()] {
+        let before = path.symlink_metadata().unwrap().file_type();
+        let mut check = command();
+        check.args(["check", "--quiet", "--root"]).arg(bench.root.path()).arg("--metrics-file").arg(&path);
+        let ran = finish(&mut check);
+        assert_eq!((ran.status, ran.stderr.lines().count()), (8, 1), "{ran:?}");
+        assert!(ran.complaint().contains("not a regular file"), "{ran:?}");
+        assert_eq!(path.symlink_metadata().unwrap().file_type(), before, "{path:?} was replaced");
+    }
+    assert_eq!(std::fs::read(at("victim")).unwrap(), b"mine");
     let ran = finish(command().args(["repair", "--from", "/dev/zero", "--root"]).arg(bench.root.path()));
     assert_eq!(ran.status, 16, "{ran:?}");
 }

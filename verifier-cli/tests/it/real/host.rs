@@ -245,10 +245,9 @@ fn the_program_of_who_holds_a_root_is_never_executed() {
 }
 
 #[test]
+#[ignore = "needs root and ci/setup: namespaces of its own"]
 fn in_a_container_check_and_roots_say_alike_that_it_cannot_be_told() {
-    if bed::gate().is_none() {
-        return;
-    }
+    bed::gate();
     let sysroot = tempfile::tempdir().unwrap();
     let root = sysroot.path().join("var/lib/containerd");
     std::fs::create_dir_all(root.parent().unwrap()).unwrap();

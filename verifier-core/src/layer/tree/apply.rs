@@ -115,10 +115,13 @@ impl Tree {
         if matches!(base, b"" | b"." | b"..") {
             return Ok(None);
         }
-        if base.len() > NAME_MAX || self.arena.path_len(folder) + base.len() > PATH_MAX {
+        let hidden = base.strip_prefix(WHITEOUT);
+        // A whiteout's own name is never made: only that of what it hides is held to the limits.
+        let made = hidden.unwrap_or(base);
+        if made.len() > NAME_MAX || self.arena.path_len(folder) + made.len() > PATH_MAX {
             return Err(Refusal::Name.into());
         }
-        if let Some(hidden) = base.strip_prefix(WHITEOUT) {
+        if let Some(hidden) = hidden {
             self.whiteout(folder, base, hidden, header)?;
             return Ok(None);
         }

@@ -10,13 +10,18 @@ pub(super) const CAPABILITY: &[u8] = b"security.capability";
 pub(super) const ACL_ACCESS: &[u8] = b"system.posix_acl_access";
 pub(super) const ACL_DEFAULT: &[u8] = b"system.posix_acl_default";
 
-/// Whether an attribute belongs to the layer. The others are the host's (`security.selinux`, `.ima`, `.evm` and other
-/// modules' labels), the kernel's (`trusted.overlay.*`, `user.overlay.*`), or another name for the same thing (`trusted.SGI_ACL_*` on
-/// xfs).
+/// What the host's own modules set.
+const HOSTS: [&[u8]; 5] =
+    [b"security.selinux", b"security.ima", b"security.evm", b"security.SMACK64", b"security.apparmor"];
+
+/// Whether an attribute belongs to the layer. The others are the host's (`security.selinux`, `.ima`, `.evm`, and what Smack and
+/// AppArmor put on every file), the kernel's (`trusted.overlay.*`, `user.overlay.*`), or another name for the same thing
+/// (`trusted.SGI_ACL_*` on xfs).
 #[must_use]
 pub fn is_comparable(name: &[u8]) -> bool {
     (name.starts_with(b"user.") && !name.starts_with(b"user.overlay."))
-        || matches!(name, CAPABILITY | ACL_ACCESS | ACL_DEFAULT)
+        || matches!(name, ACL_ACCESS | ACL_DEFAULT)
+        || (name.starts_with(b"security.") && !HOSTS.iter().any(|host| name.starts_with(host)))
 }
 
 /// The sets of a tree. Number 0 is the empty one.

@@ -86,13 +86,11 @@ impl Tree {
         Ok(())
     }
 
-    /// What a hard link names (`hardlinkRootPath`): links are followed on the way, but not at the end.
+    /// What a hard link names (`hardlinkRootPath`): links are followed on the way, but not at the end. Behind a slash at the end
+    /// there is nothing left: then all of it was on the way, and a file may stand there.
     fn link_target(&self, link: &[u8]) -> Result<InodeId, ApplyError> {
         let (folder, base) = split(link);
         let folder = root_path(self, folder)?;
-        if matches!(base, b"" | b"." | b"..") {
-            return Err(Refusal::LinkToFolder.into());
-        }
         let target = join(&folder, base);
         let node = self.find(&target).ok_or(Refusal::LinkTargetMissing)?;
         match self.kind(node) {
@@ -130,7 +128,8 @@ fn set_attribute(set: &mut Vec<Attribute>, kind: FileKind, name: &[u8], value: &
         ACL_DEFAULT if value.len() <= 4 => set.retain(|(other, _)| other != name),
         CAPABILITY => attributes::set(set, name, attributes::readable_capability(value)),
         _ if name.starts_with(b"user.") && !on_file_or_folder => {}
-        _ if attributes::is_comparable(name) => attributes::set(set, name, value.to_vec()),
+        // `trusted.*` is never set; what is not judged is kept, for a file that is made anew is to have it.
+        _ if !name.starts_with(b"trusted.") => attributes::set(set, name, value.to_vec()),
         _ => {}
     }
 }

@@ -29,7 +29,7 @@ pub enum Outcome {
 }
 
 /// What a folder that no entry made has from a lower layer, until an entry says otherwise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Inherits {
     /// Permissions.
     pub mode: bool,
@@ -39,6 +39,27 @@ pub struct Inherits {
     pub gid: bool,
     /// Extended attributes beyond those that entries set.
     pub attributes: bool,
+}
+
+impl Inherits {
+    /// All that a folder has which no entry made.
+    pub(crate) const ALL: Inherits = Inherits { mode: true, uid: true, gid: true, attributes: true };
+
+    /// What both have from below.
+    pub(crate) fn and(self, other: Inherits) -> Inherits {
+        Inherits {
+            mode: self.mode && other.mode,
+            uid: self.uid && other.uid,
+            gid: self.gid && other.gid,
+            attributes: self.attributes && other.attributes,
+        }
+    }
+
+    /// Whether there is anything.
+    #[must_use]
+    pub fn is_any(self) -> bool {
+        self != Inherits::default()
+    }
 }
 
 const INHERITS_MODE: u16 = 1;

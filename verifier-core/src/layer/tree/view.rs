@@ -52,6 +52,11 @@ impl Tree {
         found
     }
 
+    /// All names that stand for something, in no order.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (NodeId, &Inode)> + '_ {
+        self.arena.ids().filter_map(|node| Some((node, self.inode_at(node)?)))
+    }
+
     /// All names in a folder, in no order.
     pub fn names_in(&self, folder: NodeId) -> impl Iterator<Item = NodeId> + '_ {
         self.children(folder)

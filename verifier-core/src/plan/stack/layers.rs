@@ -60,6 +60,11 @@ impl Stacked {
         self.0.len() - 1
     }
 
+    /// The layer at a place.
+    pub(in crate::plan) fn source(&self, at: usize) -> Option<&LayerSource> {
+        self.0.get(at).map(|layer| &layer.source)
+    }
+
     /// The layer at the place `top` and those below it.
     pub(in crate::plan) fn layers(self: &Arc<Self>, top: usize) -> Layers {
         Layers { top: Some((Arc::clone(self), top)) }

@@ -1,11 +1,9 @@
-//! What snapshots stand on: the trees below their own.
+//! What snapshots stand on: the snapshots below, and the layers that made those.
 
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use crate::compare::LowerTrees;
-use crate::io::Folder;
+use super::layers::{LayerSource, Stacked};
 use crate::metadata::{Kind, Snapshots};
 use crate::snapshot::Driver;
 use crate::texts::Text;
@@ -23,6 +21,15 @@ struct Shared {
     folder: PathBuf,
     driver: Driver,
     rows: Vec<Row>,
+    /// The layers that made the rows that others stand on, in their order; told when all are found.
+    layers: OnceLock<RowLayers>,
+}
+
+/// Where the layers of rows are among all of a plan; none for one that is not to be had.
+#[derive(Debug)]
+struct RowLayers {
+    stacked: Arc<Stacked>,
+    tops: Vec<Option<usize>>,
 }
 
 #[derive(Debug)]
@@ -32,6 +39,8 @@ struct Row {
     /// How many are below; `None` when one of them has no record, or they go round in a circle.
     height: Option<usize>,
     below: Below,
+    /// Whether a committed one stands on it.
+    carries: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -58,11 +67,33 @@ impl<'a> Stacking<'a> {
             parent => keys.binary_search(&parent).map_or(Below::NoRecord, Below::Row),
         };
         let rows = snapshots.by_key.values();
-        let rows =
-            rows.map(|row| Row { id: row.id, kind: row.kind, height: None, below: below(&row.parent) });
+        let rows = rows.map(|row| {
+            let below = below(&row.parent);
+            Row { id: row.id, kind: row.kind, height: None, below, carries: false }
+        });
         let mut rows: Vec<Row> = rows.collect();
         measure(&mut rows);
-        Stacking { keys, shared: Arc::new(Shared { folder: folder.into(), driver, rows }) }
+        for at in 0..rows.len() {
+            if let Some(Row { below: Below::Row(below), kind: Kind::Committed, .. }) = rows.get(at)
+                && let below = *below
+                && let Some(below) = rows.get_mut(below)
+            {
+                below.carries = true;
+            }
+        }
+        let shared = Shared { folder: folder.into(), driver, rows, layers: OnceLock::new() };
+        Stacking { keys, shared: Arc::new(shared) }
+    }
+
+    /// The keys of all rows, and whether a committed one stands on each.
+    pub(in crate::plan) fn rows(&self) -> impl Iterator<Item = (&'a str, bool)> {
+        self.keys.iter().copied().zip(self.shared.rows.iter().map(|row| row.carries))
+    }
+
+    /// Says which layers made the rows, in the order of [`Stacking::rows`].
+    pub(in crate::plan) fn set_layers(&self, stacked: &Arc<Stacked>, tops: Vec<Option<usize>>) {
+        // Told once.
+        let _ = self.shared.layers.set(RowLayers { stacked: Arc::clone(stacked), tops });
     }
 
     /// What the snapshot `backend_key` stands on; `None` when one of them has no record.
@@ -111,27 +142,32 @@ impl Lowers {
 
     /// Where they are, below the root, the nearest first.
     pub fn paths(&self) -> impl Iterator<Item = PathBuf> {
-        let Shared { folder, driver, rows } = &*self.shared;
-        let below = |row: &Row| match row.below {
-            Below::Row(below) => rows.get(below),
+        let Shared { folder, driver, .. } = &*self.shared;
+        self.rows().map(move |(_, row)| folder.join(driver.tree(row.kind, row.id)))
+    }
+
+    /// Their layers, the nearest first: none for one that is not to be had; and whether it is the lowest.
+    pub(crate) fn layers(&self) -> impl Iterator<Item = (Option<&LayerSource>, bool)> {
+        let layers = self.shared.layers.get();
+        self.rows().map(move |(at, row)| {
+            let source = layers.and_then(|layers| layers.stacked.source((*layers.tops.get(at)?)?));
+            (source, matches!(row.below, Below::Nothing))
+        })
+    }
+
+    /// Whether committed snapshots stand on this one.
+    pub(crate) fn carries(&self) -> bool {
+        self.shared.rows.get(self.top).is_some_and(|row| row.carries)
+    }
+
+    fn rows(&self) -> impl Iterator<Item = (usize, &Row)> {
+        let rows = &self.shared.rows;
+        let below = move |(_, row): &(usize, &Row)| match row.below {
+            Below::Row(below) => rows.get(below).map(|row| (below, row)),
             Below::Nothing | Below::NoRecord => None,
         };
-        let nearest = rows.get(self.top).and_then(below);
-        std::iter::successors(nearest, move |row| below(row))
-            .map(|row| folder.join(driver.tree(row.kind, row.id)))
-    }
-}
-
-/// The trees below a snapshot, in a root.
-pub(crate) struct LowersIn<'a> {
-    pub(crate) root: &'a Folder,
-    pub(crate) lowers: Option<&'a Lowers>,
-}
-
-impl LowerTrees for LowersIn<'_> {
-    fn nearest_first(&self) -> Box<dyn Iterator<Item = io::Result<Folder>> + '_> {
-        let paths = self.lowers.into_iter().flat_map(Lowers::paths);
-        Box::new(paths.map(|path| self.root.folder(path)))
+        let top = rows.get(self.top).map(|row| (self.top, row));
+        std::iter::successors(top, below).skip(1)
     }
 }
 

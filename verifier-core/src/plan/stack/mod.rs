@@ -8,4 +8,3 @@ pub(super) mod stacks;
 pub(crate) use layers::Answers;
 pub use layers::{LayerSource, Layers};
 pub use lowers::Lowers;
-pub(crate) use lowers::LowersIn;

@@ -28,8 +28,8 @@ pub(in crate::plan) struct Origins<'a> {
     inventory: &'a Inventory,
     stacks: Stacks<'a>,
     layers: Stacked,
-    /// Of whole trees, by snapshotter and backend key: the place of the topmost layer, or why there is none. Each is found once, and
-    /// not again for each tree above.
+    /// By snapshotter and backend key: the place of the topmost layer, or why there is none. Each is found once, and not again for
+    /// each tree above.
     known: BTreeMap<(&'a str, &'a str), Result<usize, Reason>>,
 }
 
@@ -45,14 +45,22 @@ impl<'a> Origins<'a> {
     /// The place of the topmost layer of the snapshot `chain_id`, which no circle leads down from.
     pub(in crate::plan) fn find(&mut self, row: Row<'a>, chain_id: ChainId) -> Result<usize, Reason> {
         let mut steps = Vec::new();
+        let name = (chain_of(row.key).as_ref() == Some(&chain_id)).then_some((row.snapshotter, row.key));
         let mut top = self.walk(row, chain_id, &mut steps);
+        if !steps.is_empty() && top == Err(Reason::LayerMissing) {
+            top = Err(Reason::LayerBelowMissing);
+        }
         for (name, source) in steps.into_iter().rev() {
             top = top.map(|below| Some(self.layers.push(source, below)));
             if let (Some(name), Some(known)) = (name, top.clone().transpose()) {
                 self.known.insert(name, known);
             }
         }
-        top?.ok_or(Reason::NoLayer)
+        let top = top.and_then(|top| top.ok_or(Reason::NoLayer));
+        if let Some(name) = name {
+            self.known.entry(name).or_insert_with(|| top.clone());
+        }
+        top
     }
 
     /// What was found, for [`Stacked::layers`].
@@ -69,7 +77,7 @@ impl<'a> Origins<'a> {
     ) -> Result<Option<usize>, Reason> {
         loop {
             // Only in a damaged database does a snapshot have another name than its row.
-            let is_named = row.is_whole && chain_of(row.key).as_ref() == Some(&chain_id);
+            let is_named = chain_of(row.key).as_ref() == Some(&chain_id);
             let name = is_named.then_some((row.snapshotter, row.key));
             if let Some(known) = name.and_then(|name| self.known.get(&name)) {
                 return known.clone().map(Some);
@@ -107,7 +115,13 @@ impl<'a> Origins<'a> {
             let (digest, media_type) = (blob.digest.clone(), blob.media_type.clone());
             Some(LayerSource { digest, media_type, diff_id: diff_id.clone(), size_bytes: file.size_bytes })
         });
-        there.ok_or(Reason::LayerDiscarded)
+        let namespaces = &self.inventory.metadata().namespaces;
+        let is_recorded =
+            |blob: &Descriptor| namespaces.values().any(|records| records.blobs.contains_key(&blob.digest));
+        there.ok_or_else(|| match blobs.iter().any(is_recorded) {
+            true => Reason::LayerMissing,
+            false => Reason::LayerDiscarded,
+        })
     }
 }
 

@@ -81,7 +81,8 @@ impl Mounted {
     /// Asks for each snapshot that `checked` found to differ from its layer, and for each folder that nothing names.
     #[must_use]
     pub fn find(root: &Folder, checked: &Checked) -> Mounted {
-        let findings = checked.report.findings.iter().filter(|one| one.code() == Code::SnapshotDiffers);
+        let is_wrong = |code| matches!(code, Code::SnapshotDiffers | Code::SnapshotParentsBare);
+        let findings = checked.report.findings.iter().filter(|one| is_wrong(one.code()));
         let damaged: BTreeSet<&Subject> = findings.map(|finding| &finding.subject).collect();
         let mut mounted = Mounted::default();
         let mounts = Mounts::read();

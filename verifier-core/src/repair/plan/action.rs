@@ -296,7 +296,8 @@ impl Action {
             self.because.push(because);
         }
         self.blast.namespaces.extend(blast.namespaces.iter().cloned());
-        self.blast.images.extend(blast.images.iter().cloned());
-        self.blast.containers.extend(blast.containers.iter().cloned());
+        self.blast.images.add(&blast.images);
+        self.blast.containers.add(&blast.containers);
+        self.blast.containers_left_out = self.blast.containers_left_out.max(blast.containers_left_out);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ActionKind, Draft, Planner, SnapshotName, Why};
 use crate::digest::{ChainId, Digest};
-use crate::finding::{Finding, FindingKind, Named, Subject};
+use crate::finding::{Finding, FindingKind, Named, Names, Subject};
 use crate::layout;
 use crate::metadata::{Kind, SnapshotRecord, Snapshots};
 use crate::plan::Lowers;
@@ -53,7 +53,7 @@ impl Planner<'_> {
             blast.images.extend(self.images_of(&tower));
             self.held.may_pull(&blast, self.options)?;
         }
-        let images = if to_pull.is_empty() { BTreeSet::new() } else { blast.images };
+        let images = if to_pull.is_empty() { Names::default() } else { blast.images };
         let pull_bytes = to_pull.iter().map(|digest| self.size_of(digest)).sum();
         let kind = ActionKind::EvictSnapshots { snapshots: tower.names, blobs: intact };
         self.act_and_pull(finding, kind, pull_bytes, &images, draft);

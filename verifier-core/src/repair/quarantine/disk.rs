@@ -5,7 +5,7 @@
 //! step and all after it fail, as if the process had been killed there.
 
 use std::ffi::OsStr;
-use std::io::{self, Write as _};
+use std::io::{self, Seek as _, Write as _};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -128,6 +128,15 @@ impl<'a> Disk<'a> {
             at = at.dir(Path::new(name))?;
         }
         Ok(at)
+    }
+}
+
+impl Disk<'_> {
+    /// Removes `name` from `folder`: an empty folder, or what is none.
+    pub(super) fn remove_in(&self, folder: &Folder, name: &OsStr, is_folder: bool) -> io::Result<()> {
+        self.gate.pass(Step::Remove, &folder.path().join(name))?;
+        let flags = if is_folder { AtFlags::REMOVEDIR } else { AtFlags::empty() };
+        Ok(rustix::fs::unlinkat(folder.fd(), name, flags)?)
     }
 }
 
@@ -411,6 +420,12 @@ impl NewFile<'_> {
     pub fn set_len(&self, bytes: u64) -> io::Result<()> {
         self.gate.pass(Step::Write, &self.path)?;
         self.file.set_len(bytes)
+    }
+
+    /// Forgets what is beyond the first `bytes`, and goes on writing there.
+    pub(super) fn cut_to(&mut self, bytes: u64) -> io::Result<()> {
+        self.set_len(bytes)?;
+        self.file.seek(io::SeekFrom::Start(bytes)).map(|_| ())
     }
 
     /// Waits until its bytes are on the medium.

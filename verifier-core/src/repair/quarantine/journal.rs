@@ -1,9 +1,11 @@
 //! What a run writes down before it does it.
 //!
 //! ```text
-//! <root>/containerd-fsck/runs/<run>/journal   one JSON object to the line; a last line without an end was not written
+//! <root>/containerd-fsck/runs/<run>/journal   a line: `<number> <16 hex digits> <JSON object>`, numbers from 1
 //!                                   items/    what was taken out of the store, and what is about to be put into it
 //! ```
+//!
+//! The hex digits are the first of the SHA-256 of the number, a space and the object. Version 1 had objects only.
 //!
 //! Each line is on the medium before the step that it announces. Whether the step was made is told by the disk itself: by
 //! where an item is, or by the number of the inode that has its name. So a run that was cut off anywhere can be undone.
@@ -16,17 +18,15 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::seen::Seen;
 use crate::bolt::{Edits, text};
-use crate::io::{Folder, ReadAt as _, Stat, Time};
+use crate::io::{Folder, Stat, Time};
 
 /// The form of the lines described here.
-pub(in crate::repair) const VERSION: u32 = 1;
+pub(in crate::repair) const VERSION: u32 = 2;
 
 /// The name of the file.
 pub(in crate::repair) const FILE: &str = "journal";
-
-/// Most that is read of one: a run of a million steps has about 200 MB.
-const LIMIT_BYTES: u64 = 1 << 30;
 
 /// A line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,13 +37,31 @@ pub(in crate::repair) enum Line {
         version: u32,
         /// RFC 3339.
         began: String,
+        /// The folder of the items. Another one in its place is a copy, and so is all else.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        items: Option<Inode>,
     },
     /// What follows is part of this action, for people.
     Action { text: String },
     /// `path` becomes item `item`.
-    Take { item: u64, path: RawPath, inode: Inode, parent: Moment },
+    Take {
+        item: u64,
+        path: RawPath,
+        inode: Inode,
+        parent: Moment,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Seen>,
+    },
     /// Item `item`, which is `inode`, becomes `path`; what had that name becomes the item.
-    Put { item: u64, path: RawPath, inode: Inode, occupied: bool, parent: Moment },
+    Put {
+        item: u64,
+        path: RawPath,
+        inode: Inode,
+        occupied: bool,
+        parent: Moment,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Seen>,
+    },
     /// The attributes of `path`, which is `inode`, change; this is what they were.
     Change { path: RawPath, inode: Inode, before: Attributes },
     /// Item `item` is a copy of the database as it was before the run.
@@ -54,6 +72,8 @@ pub(in crate::repair) enum Line {
     Rebuilt { item: u64, database: RawPath, txid: u64 },
     /// This is asked of a running containerd.
     Live { act: serde_json::Value },
+    /// The retention deleted this run before this one began.
+    Deleted { run: String, began: String, size_bytes: u64 },
     /// All was done.
     End { outcome: String },
 }
@@ -120,29 +140,4 @@ impl Attributes {
         let xattrs = xattrs.iter().map(|(name, value)| (hex::encode(name), hex::encode(value))).collect();
         Ok(Attributes { mode: stat.mode, owner: (stat.uid, stat.gid), mtime: stat.mtime.into(), xattrs })
     }
-}
-
-/// The lines of the journal in `run`, as far as they were written.
-pub(in crate::repair) fn read(run: &Folder) -> io::Result<Vec<Line>> {
-    let file = run.file(FILE)?;
-    let length = file.len()?.min(LIMIT_BYTES);
-    let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
-    let read = crate::io::read_full_at(&file, &mut bytes, 0)?;
-    bytes.truncate(read);
-    let mut lines = Vec::new();
-    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        match serde_json::from_slice(line) {
-            Ok(parsed) if line.ends_with(b"\n") => lines.push(parsed),
-            // What is not whole was not yet on the medium, and so nothing was done by it or after it.
-            _ => break,
-        }
-    }
-    Ok(lines)
-}
-
-/// A line as it is written.
-pub(in crate::repair) fn write(line: &Line, bytes: &mut Vec<u8>) -> io::Result<()> {
-    serde_json::to_writer(&mut *bytes, line)?;
-    bytes.push(b'\n');
-    Ok(())
 }

@@ -9,6 +9,9 @@ use rustix::io::Errno;
 
 use super::disk::{Dir, Disk, NewFile};
 use super::journal::{self, Attributes, Line, RawPath, VERSION};
+use super::lines;
+use super::purge::KeptRun;
+use super::seen::Seen;
 use crate::io::{Stat, Time};
 use crate::layout::RUNS;
 use crate::time::Timestamp;
@@ -45,6 +48,11 @@ pub struct Run<'a> {
     id: String,
     items: Dir<'a>,
     journal: NewFile<'a>,
+    /// Lines of the journal, and its length.
+    lines: u64,
+    journal_bytes: u64,
+    /// Something of a line that could not be written may be there: no other may follow it.
+    is_torn: bool,
     next: u64,
     /// Databases of which there is a copy among the items.
     pub(in crate::repair) backed_up: BTreeSet<PathBuf>,
@@ -70,8 +78,11 @@ impl<'a> Run<'a> {
         dir.make_dir(OsStr::new(ITEMS), 0o700)?;
         let journal = dir.create_file(OsStr::new(journal::FILE))?;
         let items = dir.dir(Path::new(ITEMS))?;
-        let mut run = Run { disk, id, items, journal, next: 0, backed_up: BTreeSet::new() };
-        run.log(&[Line::Begin { version: VERSION, began: now.to_string() }])?;
+        let inode = dir.inode(OsStr::new(ITEMS))?;
+        let (lines, journal_bytes, is_torn, next) = (0, 0, false, 0);
+        let backed_up = BTreeSet::new();
+        let mut run = Run { disk, id, items, journal, lines, journal_bytes, is_torn, next, backed_up };
+        run.log(&[Line::Begin { version: VERSION, began: now.to_string(), items: inode }])?;
         dir.sync()?;
         runs.sync()?;
         Ok(run)
@@ -109,6 +120,19 @@ impl<'a> Run<'a> {
         self.items.remove_file(item)
     }
 
+    /// Notes which runs the retention deleted before this one began.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub fn note_deleted(&mut self, deleted: &[KeptRun]) -> io::Result<()> {
+        let line = |run: &KeptRun| Line::Deleted {
+            run: run.id.clone(),
+            began: run.began.clone(),
+            size_bytes: run.size_bytes,
+        };
+        self.log(&deleted.iter().map(line).collect::<Vec<_>>())
+    }
+
     /// Notes which action the next steps belong to.
     ///
     /// # Errors
@@ -138,6 +162,7 @@ impl<'a> Run<'a> {
                 inode,
                 occupied: old.is_some(),
                 parent: mtime(dir)?.into(),
+                seen: Seen::with_ends(&self.items, item)?,
             });
         }
         self.items.sync_file_system()?;
@@ -164,8 +189,9 @@ impl<'a> Run<'a> {
             let item = self.new_item();
             let (dir, name) = at.of(self.disk, path)?;
             let inode = dir.inode(name)?.ok_or(Errno::NOENT)?;
+            let seen = dir.stat(name)?.map(|stat| Seen::of(&stat));
             let (path, parent) = (RawPath(path.clone()), mtime(dir)?.into());
-            lines.push(Line::Take { item: number(&item)?, path, inode, parent });
+            lines.push(Line::Take { item: number(&item)?, path, inode, parent, seen });
             items.push(item);
         }
         self.log(&lines)?;
@@ -209,12 +235,23 @@ impl<'a> Run<'a> {
 
     /// Writes `lines` and waits until they are on the medium.
     pub(in crate::repair) fn log(&mut self, lines: &[Line]) -> io::Result<()> {
-        let mut bytes = Vec::new();
-        for line in lines {
-            journal::write(line, &mut bytes)?;
+        if self.is_torn {
+            return Err(io::Error::other("the journal could not be written to before"));
         }
-        self.journal.write_all(&bytes)?;
-        self.journal.sync()
+        let mut bytes = Vec::new();
+        let mut number = self.lines;
+        for line in lines {
+            number += 1;
+            lines::write(line, number, &mut bytes)?;
+        }
+        if let Err(error) = self.journal.write_all(&bytes).and_then(|()| self.journal.sync()) {
+            // A part of a line must not be continued by the next one.
+            self.is_torn = self.journal.cut_to(self.journal_bytes).is_err();
+            return Err(error);
+        }
+        self.lines = number;
+        self.journal_bytes += bytes.len() as u64;
+        Ok(())
     }
 }
 

@@ -37,8 +37,9 @@ impl Cross<'_> {
             for key in &keys {
                 let one = self.reach(snapshotter, key);
                 blast.namespaces.extend(one.namespaces);
-                blast.images.extend(one.images);
-                blast.containers.extend(one.containers);
+                blast.images.add(&one.images);
+                blast.containers.add(&one.containers);
+                blast.containers_left_out = blast.containers_left_out.max(one.containers_left_out);
             }
             let kind = SnapshotIdShared { others: others.iter().map(|key| (*key).to_owned()).collect() };
             let created = keys.iter().filter_map(|key| rows.by_key.get(*key)).map(|row| row.created);

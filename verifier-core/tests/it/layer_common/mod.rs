@@ -7,15 +7,18 @@ use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::sync::Arc;
 
 use testdata::bed::{self, Bed, Compression, Containerd, Generation};
 use verifier_core::Interrupt;
 use verifier_core::compare::{
     CompareOptions, LayerBlob, LayerComparison, LayerError, StoppedEarly, TreeReport, compare_layer,
+    read_folders,
 };
 use verifier_core::digest::Algorithm;
 use verifier_core::io::{Folder, Gate};
 use verifier_core::layer::Flavour;
+use verifier_core::layer::tree::Folders;
 
 /// A snapshotter that the tests unpack with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,12 +142,23 @@ pub(crate) fn compare_at(
             algorithm: Algorithm::Sha256,
         })
         .collect();
-    let lowers: Vec<Folder> = trees[..at].iter().rev().map(|path| folder(path)).collect();
-    let lowers = if flavour.is_whole() { &[][..] } else { lowers.as_slice() };
+    let lowers = if flavour.is_whole() { Vec::new() } else { lowers(&layers[..at]) };
+    let lowers = lowers.as_slice();
     let tree = folder(&trees[at]);
     let options = CompareOptions::default();
     let request = LayerComparison { layers: &blobs, tree: &tree, flavour, lowers: &lowers, options };
     compare_layer(&request, &Interrupt::default(), &|_| {})
+}
+
+/// What layers say of their folders, the topmost first.
+pub(crate) fn lowers(layers: &[Vec<u8>]) -> Vec<Arc<Folders>> {
+    let read = |(at, blob): (usize, &Vec<u8>)| {
+        let flavour = if at == 0 { Flavour::OverlayFirst } else { Flavour::OverlayUpper };
+        let media_type = "application/vnd.oci.image.layer.v1.tar";
+        let layer = LayerBlob { blob, media_type, algorithm: Algorithm::Sha256 };
+        Arc::new(read_folders(&layer, flavour, &Interrupt::default()).unwrap())
+    };
+    layers.iter().enumerate().map(read).rev().collect()
 }
 
 /// Whether the library says that containerd cannot have applied a layer.
@@ -164,13 +178,14 @@ pub(crate) fn complaints(
     for at in 0..layers.len() {
         let report =
             compare_at(snapshotter, trees, layers, at).map_err(|error| format!("layer {at}: {error}"))?;
-        if !report.is_same() || !report.not_compared.is_empty() {
+        if !report.is_same() || report.bare.paths > 0 || !report.not_compared.is_empty() {
             let tree = &trees[at];
             return Err(format!(
-                "layer {at} ({}): {:?} {:#?}\n{}",
+                "layer {at} ({}): {:?} {:#?} {:#?}\n{}",
                 tree.display(),
                 report.not_compared,
                 report.differences,
+                report.bare,
                 listing(tree)
             ));
         }

@@ -7,7 +7,7 @@ use crate::content::BlobFile;
 use crate::digest::Digest;
 use crate::event::Observer;
 use crate::io::{FileKind, Folder, ReadAt as _, Time, read_full_at};
-use crate::oci::{Document, DocumentKind, parse};
+use crate::oci::{Document, guess_kind, parse};
 use crate::scan::{Inventory, children};
 use crate::verify::{Rehash, rehash};
 
@@ -117,23 +117,5 @@ fn read_document(root: &Folder, digest: &Digest) -> Option<Document> {
     let mut bytes = vec![0; usize::try_from(file.len().ok()?.min(DOCUMENT_LIMIT_BYTES)).ok()?];
     let count = read_full_at(&file, &mut bytes, 0).ok()?;
     bytes.truncate(count);
-    parse(kind_of(&bytes)?, &bytes).ok()
-}
-
-/// The kind of document: by its media type, which Docker and most builders write into it, else by its shape.
-fn kind_of(bytes: &[u8]) -> Option<DocumentKind> {
-    let value: serde_json::Value = serde_json::from_slice(bytes).ok()?;
-    let object = value.as_object()?;
-    let named = object.get("mediaType").and_then(|text| text.as_str()).and_then(DocumentKind::of);
-    let has = |name: &str| object.get(name).is_some_and(|value| !value.is_null());
-    let shape = if has("manifests") {
-        Some(DocumentKind::Index)
-    } else if has("config") && has("layers") {
-        Some(DocumentKind::Manifest)
-    } else if has("rootfs") {
-        Some(DocumentKind::Config)
-    } else {
-        None
-    };
-    named.or(shape)
+    parse(guess_kind(&bytes)?, &bytes).ok()
 }

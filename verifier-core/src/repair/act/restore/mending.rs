@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::error::Refused;
 use super::expected::Expected;
 use super::source::Source;
-use crate::compare::as_path;
+use crate::compare::{Inheritance, Modelled, as_path};
 use crate::finding::{Difference, DifferenceKind};
 use crate::io::{FileKind, Folder};
 use crate::layer::tree::{InodeId, NodeId, Tree};
@@ -49,13 +49,14 @@ impl Mending {
     /// What to do about `differences` of `tree`, which come in the order of their paths. Those of `refused` paths are left.
     pub(super) fn of(
         differences: &[Difference],
-        model: &Tree,
+        compared: &Modelled,
         tree: &Folder,
         source: &Source<'_>,
         refused: &BTreeMap<PathBuf, Refused>,
     ) -> Mending {
-        let mut planner =
-            Planner { model, tree, source, wanted: BTreeSet::new(), mending: Mending::default() };
+        let Modelled { model, inheritance, .. } = compared;
+        let (wanted, mending) = (BTreeSet::new(), Mending::default());
+        let mut planner = Planner { model, inheritance, tree, source, wanted, mending };
         for of_path in differences.chunk_by(|one, other| one.path == other.path) {
             if let Some(path) = of_path.first().map(|first| first.path.as_path())
                 && !refused.contains_key(path)
@@ -70,6 +71,7 @@ impl Mending {
 
 struct Planner<'a> {
     model: &'a Tree,
+    inheritance: &'a Inheritance,
     tree: &'a Folder,
     source: &'a Source<'a>,
     wanted: BTreeSet<NodeId>,
@@ -90,13 +92,8 @@ impl Planner<'_> {
             // More names than the layer gives it: the others may be anywhere.
             let is_ours = inode.kind() == FileKind::Folder || stat.nlink == u64::from(inode.names());
             if is_ours {
-                let expected = Expected::of(self.model, node, self.source.complete_lowers())?;
-                let mut change = change(kinds(), &expected, stat.gid);
-                let inherits = inode.inherits();
-                if inherits.mode || inherits.uid || inherits.gid || inherits.attributes {
-                    // What it has from below may have gone with the rest: no comparison can ask for that.
-                    inherit(&mut change, &expected, stat.gid);
-                }
+                let expected = Expected::of(self.model, node, self.inheritance)?;
+                let change = change(kinds(), &expected, stat.gid);
                 self.mending.change.insert(path.into(), change);
                 return Ok(());
             }
@@ -160,7 +157,7 @@ impl Planner<'_> {
 
     /// Whether all is known that a new inode needs.
     fn is_known(&self, node: NodeId) -> Result<(), Refused> {
-        Expected::of(self.model, node, self.source.complete_lowers())?;
+        Expected::of(self.model, node, self.inheritance)?;
         if self.source.task.remapped && self.tree.stat(as_path(&self.model.path(node))).is_err() {
             return Err(Refused::OwnerUnknown);
         }
@@ -206,17 +203,6 @@ fn change<'k>(kinds: impl Iterator<Item = &'k DifferenceKind>, expected: &Expect
         change.mode = expected.mode;
     }
     change
-}
-
-/// All of what a folder has that no entry made.
-fn inherit(change: &mut Change, expected: &Expected, gid: u32) {
-    change.owner = Some((expected.uid, expected.gid.unwrap_or(gid)));
-    change.mode = expected.mode;
-    for (name, value) in &expected.attributes {
-        if !change.xattrs.iter().any(|(other, _)| other == name) {
-            change.xattrs.push((name.clone(), Some(value.clone())));
-        }
-    }
 }
 
 pub(super) fn system(error: &std::io::Error) -> Refused {

@@ -1,8 +1,8 @@
 //! A snapshot whose folder is missing: it is made beside the store, compared there, and takes its name as one.
 //!
 //! ```text
-//! overlayfs   <id> 0700   <id>/fs 0755, with the owner of the parent's fs   <id>/work 0711
-//! native      <id> 0755, or what the parent's copy has
+//! overlayfs   <id> 0700   <id>/fs 0755   <id>/work 0711
+//! native      <id> 0755
 //! ```
 //!
 //! Sources: `createSnapshot` and `prepareDirectory` of plugins/snapshots/{overlay,native} (containerd 2.1; snapshots/ in 1.6 and
@@ -55,7 +55,6 @@ pub(super) fn make_whole(run: &mut Run<'_>, source: &Source<'_>) -> Result<Resto
 /// Makes the folders, as the snapshotter does.
 fn begin(run: &Run<'_>, source: &Source<'_>, item: &OsStr) -> io::Result<Whole> {
     let (items, root, tree) = (run.items(), run.disk().root(), &source.task.tree);
-    let below = source.nearest_lower().map(|lower| lower.stat("")).transpose()?;
     let folder = tree.parent().unwrap_or(Path::new("."));
     let parts = Driver::of(&source.task.snapshotter).map(Driver::parts).unwrap_or_default();
     let part = parts.first().map(|(name, _)| OsStr::new(*name));
@@ -76,11 +75,9 @@ fn begin(run: &Run<'_>, source: &Source<'_>, item: &OsStr) -> io::Result<Whole> 
         }
     }
     let (dir, name) = inside.as_ref().map_or((items, item), |(inside, part)| (inside, *part));
-    if let Some(below) = &below {
-        dir.set_owner(name, (below.uid, below.gid))?;
-    }
-    let copied = below.filter(|_| part.is_none());
-    dir.set_mode(name, copied.map_or(0o755, |below| below.mode))?;
+    // As the snapshotter makes it: that of the snapshot below, on disk, proves nothing.
+    dir.set_owner(name, (0, 0))?;
+    dir.set_mode(name, 0o755)?;
     let siblings = whole.path.parent().and_then(|siblings| root.xattrs(siblings).ok()).unwrap_or_default();
     if let Some((label, value)) = siblings.iter().find(|(name, _)| name == LABEL) {
         dir.set_xattr(name, label, value)?;
@@ -99,7 +96,7 @@ fn fill(run: &mut Run<'_>, source: &Source<'_>, whole: &Whole) -> Result<Restore
         let (dir, name) = run.disk().parent(&path).map_err(in_run)?;
         dir.set_xattr(name, OPAQUE, b"y").map_err(in_run)?;
     }
-    let mut stage = Stage::new(run, model, source, (&tree, &source.task.tree));
+    let mut stage = Stage::new(run, &compared, source, (&tree, &source.task.tree));
     stage.set_folder(NodeId::ROOT, whole.tree.clone());
     stage.make(&below(model, NodeId::ROOT))?;
     let (files, bytes) = (stage.files, stage.bytes);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::error::{PathLeft, Refused, RestoreError};
 use super::expected::time;
@@ -23,6 +24,7 @@ use crate::plan::SnapshotTask;
 use crate::repair::mounted;
 use crate::repair::{Change, Put, Run};
 use crate::snapshot::Driver;
+use crate::verify::FolderCache;
 
 /// Limits and exceptions of [`restore`].
 #[derive(Debug, Clone)]
@@ -34,11 +36,18 @@ pub struct RestoreOptions {
     pub rootless: bool,
     /// Where to stop reading a layer: bytes of tar. `None`: as a comparison does.
     pub max_tar_bytes: Option<u64>,
+    /// What layers make of their folders, for those above them: kept from one snapshot to the next.
+    pub(crate) folders: Arc<FolderCache>,
 }
 
 impl Default for RestoreOptions {
     fn default() -> Self {
-        RestoreOptions { paths_per_round: 20_000, rootless: false, max_tar_bytes: None }
+        RestoreOptions {
+            paths_per_round: 20_000,
+            rootless: false,
+            max_tar_bytes: None,
+            folders: Arc::default(),
+        }
     }
 }
 
@@ -74,8 +83,8 @@ pub struct Restored {
     pub whole: bool,
 }
 
-/// Makes the tree of the committed snapshot `task` what its layers make. Restore the snapshots below it first: parents that
-/// a layer does not mention have their attributes from there.
+/// Makes the tree of the committed snapshot `task` what its layers make. Parents that its own layer does not mention have their
+/// attributes from the layers below; where one of those is not to be had, such parents are left as they are.
 ///
 /// `observer` is told how many more bytes of blobs were read. The steps are part of `run`; ending it is the caller's.
 ///
@@ -160,7 +169,7 @@ impl Restorer<'_, '_> {
     fn mend(&mut self, compared: &Modelled) -> Result<(), RestoreError> {
         let differences: &[Difference] = &compared.report.differences;
         let model = &compared.model;
-        let mending = Mending::of(differences, model, self.tree, self.source, &self.refused);
+        let mending = Mending::of(differences, compared, self.tree, self.source, &self.refused);
         self.refused.extend(mending.refused);
         let top = &self.source.task.tree;
         let mut refused = RefusedPaths::new();
@@ -170,7 +179,7 @@ impl Restorer<'_, '_> {
         if !changes.is_empty() {
             change_all(self.run, changes, &mut refused)?;
         }
-        let mut stage = Stage::new(self.run, model, self.source, (self.tree, top));
+        let mut stage = Stage::new(self.run, compared, self.source, (self.tree, top));
         let puts = stage.make(&mending.make)?;
         self.restored.files += stage.files;
         self.restored.bytes += stage.bytes;

@@ -1,4 +1,4 @@
-//! The layers and the lower trees of a snapshot, open, and the comparison with them.
+//! The layers of a snapshot, open, and the comparison with them.
 
 use std::io;
 use std::path::Path;
@@ -7,13 +7,13 @@ use super::error::RestoreError;
 use super::round::RestoreOptions;
 use crate::Interrupt;
 use crate::compare::{
-    CompareOptions, LayerBlob, LayerComparison, LayerDigests, LayerError, LowerTrees, Modelled,
-    compare_modelled,
+    CompareOptions, LayerBlob, LayerComparison, LayerDigests, LayerError, Modelled, compare_modelled,
 };
 use crate::content::BlobFile;
 use crate::event::{Event, Observer};
 use crate::io::{File, Folder};
-use crate::plan::{LayerSource, LowersIn, SnapshotTask};
+use crate::plan::{LayerSource, SnapshotTask};
+use crate::verify::LayersBelow;
 
 /// All that tells what a tree should be.
 pub(super) struct Source<'a> {
@@ -21,9 +21,7 @@ pub(super) struct Source<'a> {
     /// The layers in the order in which they are applied, and their files.
     sources: Vec<&'a LayerSource>,
     files: Vec<File>,
-    lowers: LowersIn<'a>,
-    /// Whether all lower trees are there.
-    lowers_complete: bool,
+    root: &'a Folder,
     options: &'a RestoreOptions,
     pub(super) interrupt: &'a Interrupt,
     observer: &'a dyn Observer,
@@ -42,18 +40,13 @@ impl<'a> Source<'a> {
             let file = root.file(BlobFile::path(&source.digest));
             files.push(file.map_err(|source| LayerError::Read { layer, source })?);
         }
-        let lowers = LowersIn { root, lowers: task.lowers.as_ref() };
-        let lowers_complete = task.lowers.is_some() && lowers.nearest_first().all(|lower| lower.is_ok());
-        Ok(Source { task, sources, files, lowers, lowers_complete, options, interrupt, observer })
+        Ok(Source { task, sources, files, root, options, interrupt, observer })
     }
 
     /// Compares `tree`. What comes back was told by whole and right layers.
     pub(super) fn compare(&self, tree: &Folder, max_differences: usize) -> Result<Modelled, RestoreError> {
         let layers: Vec<LayerBlob<'_>> = (0..self.files.len()).filter_map(|at| self.layer(at)).collect();
-        let mut options = CompareOptions::default().max_differences(max_differences);
-        if !self.lowers_complete {
-            options = options.lowers_incomplete();
-        }
+        let mut options = CompareOptions::default().max_differences(max_differences).bare_parents_differ();
         if self.task.remapped {
             options = options.ignore_owners();
         }
@@ -61,7 +54,14 @@ impl<'a> Source<'a> {
             options = options.max_tar_bytes(bytes);
         }
         let flavour = self.task.flavour;
-        let request = LayerComparison { layers: &layers, tree, flavour, lowers: &self.lowers, options };
+        let lowers = LayersBelow {
+            root: self.root,
+            lowers: self.task.lowers.as_ref(),
+            cache: &self.options.folders,
+            options: &options.clone(),
+            interrupt: self.interrupt,
+        };
+        let request = LayerComparison { layers: &layers, tree, flavour, lowers: &lowers, options };
         let compared = compare_modelled(&request, self.interrupt, &|bytes| self.read(bytes)).map_err(
             |error| match (&error, self.damaged(&error)) {
                 (LayerError::Interrupted, _) => RestoreError::Interrupted,
@@ -81,19 +81,6 @@ impl<'a> Source<'a> {
     /// So many more bytes of blobs were read.
     pub(super) fn read(&self, bytes: u64) {
         self.observer.event(Event::Read { bytes });
-    }
-
-    /// The tree of the snapshot below.
-    pub(super) fn nearest_lower(&self) -> Option<Folder> {
-        self.lowers.nearest_first().next()?.ok()
-    }
-
-    /// The lower trees that parents have their attributes from, the nearest first, if all of them could be opened.
-    pub(super) fn complete_lowers(&self) -> Option<&dyn LowerTrees> {
-        if self.task.flavour.is_whole() {
-            return Some(&[]);
-        }
-        self.lowers_complete.then_some(&self.lowers)
     }
 
     pub(super) fn layer(&self, at: usize) -> Option<LayerBlob<'_>> {

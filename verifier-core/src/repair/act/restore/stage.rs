@@ -15,7 +15,7 @@ use rustix::fs::FileType;
 use super::dress::is_labelled;
 use super::error::RestoreError;
 use super::source::Source;
-use crate::compare::{ExtractError, LayerError, Piece, as_path, extract};
+use crate::compare::{ExtractError, Inheritance, LayerError, Modelled, Piece, as_path, extract};
 use crate::io::{FileKind, Folder};
 use crate::layer::tree::{Inode, InodeId, NodeId, Tree};
 use crate::repair::quarantine::disk::{Dir, NewFile};
@@ -35,6 +35,7 @@ pub(super) struct Place {
 pub(super) struct Stage<'s, 'd> {
     pub(super) run: &'s mut Run<'d>,
     pub(super) model: &'s Tree,
+    pub(super) inheritance: &'s Inheritance,
     pub(super) source: &'s Source<'s>,
     /// The tree that it is made for, as it is.
     pub(super) tree: &'s Folder,
@@ -64,13 +65,14 @@ type Wanted = BTreeMap<(u16, u32), (NodeId, Place)>;
 impl<'s, 'd> Stage<'s, 'd> {
     pub(super) fn new(
         run: &'s mut Run<'d>,
-        model: &'s Tree,
+        compared: &'s Modelled,
         source: &'s Source<'s>,
         (tree, path): (&'s Folder, &'s Path),
     ) -> Stage<'s, 'd> {
         Stage {
             run,
-            model,
+            model: &compared.model,
+            inheritance: &compared.inheritance,
             source,
             tree,
             path,
