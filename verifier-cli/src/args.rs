@@ -139,6 +139,9 @@ pub(crate) struct CheckArgs {
     /// Worker threads [default: one for each processor, 16 at most].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
+    /// Unpacked layers that cannot be read here (erofs, stargz, Docker's own store) do not make the check incomplete.
+    #[arg(long)]
+    pub(crate) accept_unread: bool,
     /// Count warnings (unreferenced, stale) as damage.
     #[arg(long)]
     pub(crate) strict: bool,
@@ -219,6 +222,8 @@ impl CheckArgs {
             .namespaces(self.namespaces.clone())
             .images(self.images.clone())
             .at_risk(self.at_risk.known(root))
+            .accept_unread(self.accept_unread)
+            .elsewhere(verifier_core::host::elsewhere(&self.machine.sysroot, root))
             .threads(self.threads.map_or(0, usize::from))
     }
 }

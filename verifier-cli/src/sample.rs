@@ -2,6 +2,7 @@
 
 mod cross;
 mod database;
+mod own_files;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -87,7 +88,11 @@ pub(crate) fn reasons() -> Vec<Reason> {
         Reason::LayerBelowMissing,
         Reason::LayerNotPulled,
         Reason::NoLayer,
-        Reason::UnknownSnapshotter { snapshotter: "stargz".into() },
+        unread("stargz", 7, false),
+        unread("erofs", 7, true),
+        unread("zfs", 0, false),
+        graph_driver(true, false),
+        graph_driver(false, false),
         Reason::NotComparable { what: NotCompared::Owners.into() },
         Reason::LayerDamaged,
         Reason::LowerMissing,
@@ -101,6 +106,15 @@ pub(crate) fn reasons() -> Vec<Reason> {
         Reason::MemoryLimit { limit_bytes: 24 << 20 },
         Reason::System { errno: 5 },
     ]
+}
+
+fn unread(snapshotter: &str, of_images: u64, accepted: bool) -> Reason {
+    Reason::UnknownSnapshotter { snapshotter: snapshotter.into(), snapshots: 9, of_images, accepted }
+}
+
+fn graph_driver(instead: bool, accepted: bool) -> Reason {
+    let (folder, driver) = ("/var/lib/docker".into(), "overlay2".into());
+    Reason::GraphDriver { folder, driver, images: 3, layers: 12, instead, accepted }
 }
 
 /// One of each.
@@ -237,7 +251,9 @@ pub(crate) fn finding(code: Code) -> Finding {
         | Code::SnapshotUsageDiffers
         | Code::SnapshotDiffers
         | Code::SnapshotParentsBare => (snapshot_kind(code), snapshot(3)),
-        other => cross::kind(other).unwrap_or_else(|| metadata_kind(other)),
+        other => {
+            cross::kind(other).or_else(|| own_files::kind(other)).unwrap_or_else(|| metadata_kind(other))
+        }
     };
     let namespaces = BTreeSet::from(["default".to_owned()]);
     let images = [named("default", "registry.example/app:1")].into();

@@ -7,7 +7,7 @@ use crate::Interrupt;
 use crate::event::{Event, Observer, Phase};
 use crate::finding::{Code, Finding, Subject};
 use crate::finding::{Reason, Unverified};
-use crate::host::{self, Advice, Device};
+use crate::host::{self, Advice, Device, GraphStore};
 use crate::io::LockState;
 use crate::layout;
 use crate::plan::{CheckError, CheckOptions, Plan};
@@ -91,6 +91,7 @@ pub(crate) fn look_at_store(
     }
     let Examination { candidates, mut coverage } = examination;
     coverage.unverified.extend(plan.not_at_risk.clone());
+    coverage.unverified.extend(beside(store, &inventory, &plan));
     coverage.unverified.sort_by(|a, b| a.subject.cmp(&b.subject));
     coverage.unverified.dedup();
     let mut findings = sorted(candidates.into_iter().map(|candidate| candidate.finding).collect());
@@ -112,6 +113,22 @@ pub(crate) fn look_at_store(
     let report =
         Report { root, device, mode, depth, at_risk, findings, coverage, databases, advice, elapsed };
     Ok(Checked { report, inventory, plan })
+}
+
+/// What Docker keeps in a store of its own beside this root, if it does.
+fn beside(store: &Store, inventory: &Inventory, plan: &Plan) -> Vec<Unverified> {
+    if !plan.scope.is_everything() {
+        return Vec::new();
+    }
+    let mut namespaces = inventory.metadata().namespaces.values();
+    let instead = namespaces.all(|records| records.images.is_empty());
+    let stores = GraphStore::beside(store.root()).into_iter().map(|found| {
+        let GraphStore { folder, driver, images, layers } = found;
+        let (folder, accepted) = (folder.to_string_lossy().into_owned(), plan.accept_unread);
+        let reason = Reason::GraphDriver { folder, driver, images, layers, instead, accepted };
+        Unverified { subject: Subject::Store, reason }
+    });
+    stores.collect()
 }
 
 /// The worst first, then by code and subject; each but once.

@@ -20,6 +20,8 @@ pub struct StoreBuilder {
     pub ingests: BTreeMap<String, IngestFolder>,
     /// Snapshotters, by name: `overlayfs` and `native` are known.
     pub snapshotters: BTreeMap<String, Snapshotter>,
+    /// Other files of containerd's, below the root.
+    pub files: BTreeMap<String, Vec<u8>>,
     /// When the snapshots were made, by the snapshotters' rows; `None`: when they are written. Files can have no earlier
     /// time of inode change than that, and a later one than a commit's is the mark of a copied store.
     pub snapshots_made: Option<Time>,

@@ -56,6 +56,10 @@ impl Sample {
     pub const WEB: &str = "web";
     /// A container on [`Self::TOOL`].
     pub const WORK: &str = "work";
+    /// Where CRI keeps it, below the root.
+    pub const WORK_FOLDER: &str = "io.containerd.grpc.v1.cri/containers/work";
+    /// Where containerd keeps its own UUID, below the root.
+    pub const UUID: &str = "io.containerd.grpc.v1.introspection/uuid";
 }
 
 /// Builds the sample.
@@ -228,7 +232,8 @@ fn add_containers(store: &mut StoreBuilder, app: &Image, tool: &Image) {
     for kept in ["look", "saved"] {
         // Else the collector takes what neither an image nor a container needs.
         let labels = rows.rows.get_mut(kept).map(|row| &mut row.labels);
-        labels.map(|labels| labels.insert("containerd.io/gc.root".into(), Time::BUILT.to_text()));
+        // Since today: what such a label alone keeps for long is told.
+        labels.map(|labels| labels.insert("containerd.io/gc.root".into(), Time::now().to_text()));
     }
     let top = tool.chain.last().map(String::as_str);
     store.add_snapshot("k8s.io", "overlayfs", Sample::WORK, Kind::Active, top, &[]);
@@ -245,13 +250,29 @@ fn add_containers(store: &mut StoreBuilder, app: &Image, tool: &Image) {
         snapshotter: "overlayfs".into(),
         snapshot_key: Sample::WORK.into(),
         sandbox_id: "pod".into(),
+        labels: Labels::from([("io.cri-containerd.kind".into(), "container".into())]),
         ..ContainerRow::default()
     };
+    add_own_files(store);
     let pod = SandboxRow { sandboxer: "podsandbox".into(), labels: Labels::new() };
     let cri = store.namespace("k8s.io");
     cri.containers.insert(Sample::WORK.into(), work);
     cri.sandboxes.insert("pod".into(), pod);
     cri.labels.insert("owner".into(), "kubelet".into());
+}
+
+/// What containerd and CRI keep in files of their own.
+fn add_own_files(store: &mut StoreBuilder) {
+    let status = r#"{"Version":"v1","Pid":0,"CreatedAt":1767323045123456789,"StartedAt":0,"FinishedAt":0,"ExitCode":0}"#;
+    let pod = "io.containerd.grpc.v1.cri/sandboxes/pod";
+    let files = [
+        (Sample::UUID.into(), "0bd1a2f6-6b1c-4c9f-9c41-8b3f1a2d3e4f"),
+        (format!("{}/status", Sample::WORK_FOLDER), status),
+        (format!("{}/volumes/0123/seed", Sample::WORK_FOLDER), "copied from the image"),
+        (format!("{pod}/hostname"), "pod\n"),
+        (format!("{pod}/hosts"), "127.0.0.1 localhost\n"),
+    ];
+    store.files.extend(files.into_iter().map(|(path, text)| (path, text.as_bytes().to_vec())));
 }
 
 fn add_ingest_and_lease(store: &mut StoreBuilder, app: &Image) -> String {

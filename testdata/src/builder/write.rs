@@ -49,6 +49,11 @@ impl StoreBuilder {
         for (name, snapshotter) in &self.snapshotters {
             self.write_snapshotter(root, name, snapshotter)?;
         }
+        for (path, bytes) in &self.files {
+            let path = root.join(path);
+            make_folder(path.parent().unwrap_or(root), 0o755)?;
+            fs::write(&path, bytes)?;
+        }
         let path = root.join(META_DB);
         make_folder(path.parent().unwrap_or(root), 0o711)?;
         let mut meta = meta_db(self);

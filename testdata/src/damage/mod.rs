@@ -6,6 +6,7 @@
 //!
 //! To add one: a line in the table of its kind, made with `Damage::model`, `Damage::files` or `Damage::reads`.
 
+mod absent;
 mod blobs;
 mod bolt;
 mod disagreements;
@@ -15,6 +16,7 @@ mod ingests;
 mod kind;
 mod labels;
 mod layers;
+mod own_files;
 mod owners;
 mod pages;
 mod reach;
@@ -29,7 +31,7 @@ pub use subject::Subject;
 
 /// All damages there are.
 pub fn all() -> impl Iterator<Item = &'static Damage> {
-    let tables: [&'static [Damage]; 12] = [
+    let tables: [&'static [Damage]; 14] = [
         blobs::TABLE,
         documents::TABLE,
         layers::TABLE,
@@ -42,6 +44,8 @@ pub fn all() -> impl Iterator<Item = &'static Damage> {
         labels::TABLE,
         owners::TABLE,
         reads::TABLE,
+        absent::TABLE,
+        own_files::TABLE,
     ];
     tables.into_iter().flatten()
 }

@@ -121,7 +121,8 @@ fn change_lease(sample: &mut Sample, change: impl FnOnce(&mut LeaseRow)) -> io::
 
 /// A lease of its own holds a snapshot.
 fn hold(sample: &mut Sample, key: &str) {
-    let lease = LeaseRow { snapshots: vec![("overlayfs".into(), key.into())], ..LeaseRow::default() };
+    let labels = [("containerd.io/gc.expire".into(), "2100-01-01T00:00:00Z".into())].into();
+    let lease = LeaseRow { snapshots: vec![("overlayfs".into(), key.into())], labels, ..LeaseRow::default() };
     sample.store.namespace("default").leases.insert("hold".into(), lease);
 }
 

@@ -33,6 +33,11 @@ impl Reach {
     pub const APP_ALONE: Reach = Reach::new(&["default"], &[Sample::APP], &[]);
     /// The image that shares the base.
     pub const EXTRA: Reach = Reach::new(&["default"], &[Sample::EXTRA], &[]);
+    /// The images that native unpacked layers of, and no container.
+    pub const NATIVE: Reach = Reach::new(&["default"], &[Sample::APP, Sample::EXTRA], &[]);
+    /// All images, and no container.
+    pub const IMAGES: Reach =
+        Reach::new(&["default", "k8s.io"], &[Sample::APP, Sample::EXTRA, Sample::TOOL], &[]);
     /// The image of `k8s.io`.
     pub const TOOL: Reach = Reach::new(&["k8s.io"], &[Sample::TOOL], &[WORK]);
     /// A container, and no image.

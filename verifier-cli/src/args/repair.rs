@@ -73,6 +73,9 @@ pub(crate) struct RepairArgs {
     /// A report of 'check --format json': only what it names is read and put right.
     #[arg(long, value_name = "REPORT")]
     pub(crate) from: Option<PathBuf>,
+    /// Unpacked layers that cannot be read here (erofs, stargz, Docker's own store) do not make the look incomplete.
+    #[arg(long)]
+    pub(crate) accept_unread: bool,
     /// Do what is otherwise refused (may be given several times).
     #[arg(long, value_enum, value_name = "WHAT")]
     pub(crate) allow: Vec<AllowArg>,
@@ -168,6 +171,10 @@ impl RepairArgs {
 
     /// How to check `root` before and after. After, only what was touched is read, whether or not it was at risk.
     pub(crate) fn check_options(&self, root: &Path) -> CheckOptions {
-        CheckOptions::default().at_risk(self.at_risk.known(root)).threads(self.threads.map_or(0, usize::from))
+        CheckOptions::default()
+            .at_risk(self.at_risk.known(root))
+            .accept_unread(self.accept_unread)
+            .elsewhere(verifier_core::host::elsewhere(&self.machine.sysroot, root))
+            .threads(self.threads.map_or(0, usize::from))
     }
 }

@@ -65,11 +65,12 @@ pub(super) fn kind(code: Code) -> Option<(FindingKind, Subject)> {
         }
         Code::LeaseResourceMissing => {
             let missing = vec![digest('a').to_string()];
-            (LeaseResourceMissing { missing }.into(), record(&["leases", "keep"]))
+            (LeaseResourceMissing { missing, ours: false, ends: None }.into(), record(&["leases", "keep"]))
         }
-        Code::LeaseExpired => {
-            (LeaseExpired { expired: "2026-01-02T03:04:05Z".into() }.into(), record(&["leases", "keep"]))
-        }
+        Code::LeaseExpired => (
+            LeaseExpired { expired: "2026-01-02T03:04:05Z".into(), ours: false }.into(),
+            record(&["leases", "keep"]),
+        ),
         _ => return None,
     })
 }

@@ -20,6 +20,8 @@ pub struct Blobs {
     pub foreign: Vec<ForeignName>,
     /// What could not be looked at.
     pub unreadable: Vec<(PathBuf, io::Error)>,
+    /// Whether there is no `blobs/` at all, or nothing in it.
+    pub is_absent: bool,
 }
 
 /// What has a blob's name: as much of what `stat` told as is of use, because there may be a hundred thousand.
@@ -65,11 +67,13 @@ pub fn list_blobs(root: &Folder) -> Blobs {
     let mut algorithms = Vec::new();
     let listed = list_names(root, &path, &mut |name, kind| algorithms.push((name.to_owned(), kind)));
     if let Err(error) = listed {
-        if error.kind() != io::ErrorKind::NotFound {
+        found.is_absent = error.kind() == io::ErrorKind::NotFound;
+        if !found.is_absent {
             found.unreadable.push((path, error));
         }
         return found;
     }
+    found.is_absent = algorithms.is_empty();
     for (name, kind) in algorithms {
         let path = path.join(&name);
         let kind = kind_of(root, &path, kind);

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Subject;
 use crate::layer::Refusal;
-use crate::text::{count, errno, escape, size};
+use crate::text::{count, errno, escape, size, thousands};
 
 /// How far a check goes; each depth includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Default)]
@@ -40,10 +40,31 @@ pub enum Reason {
     LayerNotPulled,
     /// No layer made this snapshot: it was committed by hand, or is a build's cache.
     NoLayer,
-    /// A snapshotter whose snapshots this library does not read.
+    /// A snapshotter whose snapshots this library does not read, or not in full.
     UnknownSnapshotter {
         /// Its name.
         snapshotter: String,
+        /// How many snapshots it has.
+        snapshots: u64,
+        /// How many of them are images': unpacked layers that nobody looked at.
+        of_images: u64,
+        /// Whether the caller takes that as it is.
+        accepted: bool,
+    },
+    /// Docker keeps images in a store of its own beside this root, and that is not read.
+    GraphDriver {
+        /// Where, as it was found.
+        folder: String,
+        /// The driver.
+        driver: String,
+        /// How many images it has.
+        images: u64,
+        /// How many unpacked layers.
+        layers: u64,
+        /// Whether this root has no image of its own: then the other one is Docker's.
+        instead: bool,
+        /// Whether the caller takes that as it is.
+        accepted: bool,
     },
     /// Some property of the tree cannot be compared on such a store.
     NotComparable {
@@ -100,15 +121,17 @@ impl Reason {
     /// Whether this makes a run incomplete; the others are how stores are.
     #[must_use]
     pub fn is_failure(&self) -> bool {
-        matches!(
-            self,
+        match self {
             Reason::Interrupted
-                | Reason::PermissionDenied
-                | Reason::KeptChanging
-                | Reason::LayerBelowMissing
-                | Reason::MemoryLimit { .. }
-                | Reason::System { .. }
-        )
+            | Reason::PermissionDenied
+            | Reason::KeptChanging
+            | Reason::LayerBelowMissing
+            | Reason::MemoryLimit { .. }
+            | Reason::System { .. } => true,
+            Reason::UnknownSnapshotter { of_images, accepted, .. } => *of_images > 0 && !accepted,
+            Reason::GraphDriver { instead, accepted, .. } => *instead && !accepted,
+            _ => false,
+        }
     }
 }
 
@@ -126,9 +149,22 @@ impl fmt::Display for Reason {
                 f.write_str("neither the layer nor its snapshot is here: only a part was pulled")
             }
             Reason::NoLayer => f.write_str("no layer made it: committed by hand, or a build's cache"),
-            Reason::UnknownSnapshotter { snapshotter } => {
-                write!(f, "snapshots of {} cannot be read here", escape(snapshotter))
+            Reason::UnknownSnapshotter { snapshotter, snapshots, of_images, .. } => {
+                let (all, name) = (count(*snapshots, "snapshot"), escape(snapshotter));
+                let images = thousands(*of_images);
+                write!(f, "{all} of {name}, {images} of them of images, cannot be read here")?;
+                let is_in_part = snapshotter == "erofs";
+                let in_part = "; that each layer is there and whole was checked, what is in it was not";
+                f.write_str(if is_in_part { in_part } else { "" })
             }
+            Reason::GraphDriver { folder, driver, images, layers, .. } => write!(
+                f,
+                "Docker's own store in {} ({}): {} in {}, not read",
+                escape(folder),
+                escape(driver),
+                count(*images, "image"),
+                count(*layers, "layer")
+            ),
             Reason::NotComparable { what } => write!(f, "cannot be compared: {what}"),
             Reason::LayerDamaged => f.write_str("the layer's own blob is damaged"),
             Reason::LowerMissing => f.write_str("snapshots below it are missing"),

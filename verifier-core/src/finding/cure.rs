@@ -19,6 +19,8 @@ pub enum Cure {
     EvictSnapshots,
     /// Moves what nothing needs out of the store.
     TakeOut,
+    /// Makes an empty folder where containerd needs one.
+    MakeFolder,
     /// Makes a damaged database anew from what can be read.
     Rebuild,
     /// Drops a value that its record can do without; else as [`Cure::Rebuild`].
@@ -69,6 +71,7 @@ impl Cure {
             }
             Cure::EvictSnapshots => "takes out the snapshot and those above it, to be unpacked again",
             Cure::TakeOut => "moves it out of the store",
+            Cure::MakeFolder => "makes the folder, empty",
             Cure::Rebuild => "makes the database anew from what can be read of it and of the store",
             Cure::DropValue => {
                 "drops the value if its record can do without it, or makes the database anew without the record"
@@ -114,6 +117,7 @@ impl Cure {
             | Cure::SetBlobSize
             | Cure::SetSequence
             | Cure::IndexParents
+            | Cure::MakeFolder
             | Cure::ForgetSandbox => "containerd must be stopped for it.",
             Cure::None(_) => "",
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::{Cure, Role, Severity, Subject};
-use super::{blob, bolt, image, metadata, owners, path, rows, snapshot};
+use super::{absent, blob, bolt, image, kept, metadata, own_files, owners, path, rows, snapshot};
 
 /// What a kind of finding says of itself, beside its evidence. The compiler asks each for all of it.
 pub trait Fault {
@@ -213,5 +213,18 @@ kinds! {
     SandboxInvalid(owners::SandboxInvalid) = "sandbox-invalid";
     LeaseResourceMissing(owners::LeaseResourceMissing) = "lease-resource-missing";
     LeaseExpired(owners::LeaseExpired) = "lease-expired";
+    SnapshotterMissing(absent::SnapshotterMissing) = "snapshotter-missing";
+    ContentMissing(absent::ContentMissing) = "content-missing";
+    ErofsLayerInvalid(absent::ErofsLayerInvalid) = "erofs-layer-invalid";
+    RootEntryForeign(own_files::RootEntryForeign) = "root-entry-foreign";
+    UuidInvalid(own_files::UuidInvalid) = "uuid-invalid";
+    UuidEmpty(own_files::UuidEmpty) = "uuid-empty";
+    ContainerFolderMissing(own_files::ContainerFolderMissing) = "container-folder-missing";
+    ContainerStatusInvalid(own_files::ContainerStatusInvalid) = "container-status-invalid";
+    CriLeftover(own_files::CriLeftover) = "cri-leftover";
+    TmpmountLeftover(own_files::TmpmountLeftover) = "tmpmount-leftover";
+    ImageNotRunnable(absent::ImageNotRunnable) = "image-not-runnable";
+    LeaseEndless(kept::LeaseEndless) = "lease-endless";
+    GcRootUnreached(kept::GcRootUnreached) = "gc-root-unreached";
     PathUnreadable(path::PathUnreadable) = "path-unreadable";
 }

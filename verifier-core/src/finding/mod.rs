@@ -19,6 +19,9 @@
 //! | `metadata.rs` | databases as a whole, single values, labels |
 //! | `bolt.rs` | pages of a database |
 //! | `owners.rs` | containers, sandboxes, leases |
+//! | `own_files.rs` | containerd's own files, and CRI's |
+//! | `absent.rs` | parts that are gone as a whole, layers of erofs, images for other machines |
+//! | `kept.rs` | what leases and labels alone keep |
 //! | `path.rs` | ingests, and what cannot be read |
 //!
 //! A new kind is: its struct and its line in `kind.rs` (one line: name, type, code), its page in `pages/`, the check that finds
@@ -30,6 +33,7 @@
 //! Evidence and subjects hold names as they are. Each `Display` here escapes what it writes, once (see [`crate::text`]): the
 //! text is one line that is safe on a terminal, and nobody escapes it again.
 
+mod absent;
 mod blob;
 mod bolt;
 mod code;
@@ -38,8 +42,10 @@ mod cure;
 mod difference;
 mod evidence;
 mod image;
+mod kept;
 mod kind;
 mod metadata;
+mod own_files;
 mod owners;
 mod page;
 mod path;
@@ -54,6 +60,7 @@ use serde::Serialize;
 
 use crate::text::{escape, thousands};
 
+pub use absent::{ContentMissing, ErofsFault, ErofsLayerInvalid, ImageNotRunnable, SnapshotterMissing};
 pub use blob::{
     BlobDigestMismatch, BlobMissing, BlobNameInvalid, BlobNotRegular, BlobRecordSizeWrong, BlobSizeMismatch,
     BlobUnreadable, BlobUnreferenced, BlobUnreferencedCorrupt,
@@ -68,10 +75,15 @@ pub use image::{
     ImageConfigMissing, ImageTargetMissing, JsonFault, JsonFaultKind, LayerDiffIdMismatch, LayerInvalid,
     ManifestUnparsable, Unparsable,
 };
+pub use kept::{GcRootUnreached, Kept, LeaseEndless};
 pub use kind::{Code, Fault, FindingKind};
 pub use metadata::{
     LabelWrong, MetadataUnusable, MetadataValueInvalid, NoMeta, SnapshotterDatabaseUnusable, Unusable,
     ValueError,
+};
+pub use own_files::{
+    ContainerFolderMissing, ContainerStatusInvalid, CriLeftover, RootEntryForeign, StatusFault,
+    TmpmountLeftover, UuidEmpty, UuidFault, UuidInvalid,
 };
 pub use owners::{
     ContainerSnapshotMissing, LeaseExpired, LeaseResourceMissing, SandboxFault, SandboxInvalid,

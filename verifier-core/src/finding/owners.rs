@@ -55,6 +55,10 @@ impl Fault for SandboxInvalid {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LeaseResourceMissing {
     pub missing: Vec<String>,
+    /// Whether a repair of this project made it.
+    pub ours: bool,
+    /// When it ends by itself.
+    pub ends: Option<String>,
 }
 
 impl Fault for LeaseResourceMissing {
@@ -63,10 +67,18 @@ impl Fault for LeaseResourceMissing {
     const PAGE: &'static str = include_str!("pages/lease-resource-missing.txt");
 
     fn sentence(&self) -> String {
-        format!("holds what is not there: {}", super::first_names(&self.missing))
+        let ends = self.ends.as_ref().map(|ends| format!("; it ends at {}", escape(ends)));
+        let (missing, ends) = (super::first_names(&self.missing), ends.unwrap_or_default());
+        format!(
+            "{}holds what is not there: {missing}{ends}",
+            if self.ours { "made by a repair, " } else { "" }
+        )
     }
 
     fn by_hand(&self) -> &'static str {
+        if self.ours {
+            return OURS;
+        }
         "Nothing: containerd passes over it. If its owner is gone, remove the lease (ctr leases rm)."
     }
 }
@@ -75,6 +87,8 @@ impl Fault for LeaseResourceMissing {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LeaseExpired {
     pub expired: String,
+    /// Whether a repair of this project made it.
+    pub ours: bool,
 }
 
 impl Fault for LeaseExpired {
@@ -83,13 +97,17 @@ impl Fault for LeaseExpired {
     const PAGE: &'static str = include_str!("pages/lease-expired.txt");
 
     fn sentence(&self) -> String {
-        format!("ended at {}", escape(&self.expired))
+        let ours = if self.ours { "made by a repair, " } else { "" };
+        format!("{ours}ended at {}", escape(&self.expired))
     }
 
     fn by_hand(&self) -> &'static str {
         COLLECTED
     }
 }
+
+const OURS: &str = "Nothing: a repair of this tool made it, to keep intact layers until they are pulled again. It ends by itself, \
+                    and containerd then removes it.";
 
 /// What to do about what the collector takes.
 pub(super) const COLLECTED: &str = "Nothing: containerd removes it in its next collections.";

@@ -1,6 +1,6 @@
 //! The `root` that configuration files name.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -40,6 +40,19 @@ pub(super) struct Named {
 /// As containerd does it: imports come after the file that names them, and the last file that sets something wins.
 pub(super) fn named(machine: &Machine, file: &Path) -> Named {
     let mut named = Named::default();
+    for config in files(machine, file).into_iter().filter_map(|file| parse(machine, &file)) {
+        if config.root.is_absolute() {
+            named.root = Some(config.root);
+        }
+        if config.grpc.address.is_absolute() {
+            named.address = Some(config.grpc.address);
+        }
+    }
+    named
+}
+
+/// `file` and what it imports, in the order in which they count.
+fn files(machine: &Machine, file: &Path) -> Vec<PathBuf> {
     let mut files = VecDeque::from([file.to_path_buf()]);
     let mut seen = Vec::new();
     while let Some(file) = files.pop_front() {
@@ -47,20 +60,12 @@ pub(super) fn named(machine: &Machine, file: &Path) -> Named {
         if seen.len() == FILES || seen.contains(&file) {
             continue;
         }
-        if let Some(config) = parse(machine, &file) {
-            if config.root.is_absolute() {
-                named.root = Some(config.root);
-            }
-            if config.grpc.address.is_absolute() {
-                named.address = Some(config.grpc.address);
-            }
-            for import in config.imports {
-                files.extend(imported(machine, &file, &import));
-            }
+        for import in parse(machine, &file).into_iter().flat_map(|config| config.imports) {
+            files.extend(imported(machine, &file, &import));
         }
         seen.push(file);
     }
-    named
+    seen
 }
 
 fn parse(machine: &Machine, file: &Path) -> Option<Config> {
@@ -79,6 +84,29 @@ pub(super) fn syncs_unpacked(machine: &Machine, root: &Path) -> Option<bool> {
     let bytes = machine.read(&file)?;
     let table: toml::Table = toml::from_str(std::str::from_utf8(&bytes).ok()?).ok()?;
     Some(table.values().any(syncs))
+}
+
+/// The snapshotters of the containerd of `root` that keep their snapshots outside it, by the configuration file that names the
+/// root: those with a `root_path`, and those that run on their own.
+pub(super) fn elsewhere(machine: &Machine, root: &Path) -> BTreeSet<String> {
+    let default = || Some(PathBuf::from("/var/lib/containerd"));
+    let own = super::find::CONFIGS.iter().map(Path::new).filter(|file| {
+        let own = named(machine, file).root.or_else(default);
+        own.and_then(|named| machine.canonical(&named)).as_deref() == Some(root)
+    });
+    let mut found = BTreeSet::new();
+    for file in own.flat_map(|file| files(machine, file)) {
+        let text = machine.read(&file).and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
+        let Ok(table) = toml::from_str::<toml::Table>(&text) else { continue };
+        let of = |name: &str| table.get(name).and_then(toml::Value::as_table).into_iter().flatten();
+        for (plugin, settings) in of("plugins") {
+            let name = plugin.rsplit_once("snapshotter.v1.").map_or(plugin.as_str(), |(_, name)| name);
+            let path = settings.get("root_path").and_then(toml::Value::as_str);
+            found.extend(path.filter(|path| !path.is_empty()).map(|_| name.to_owned()));
+        }
+        found.extend(of("proxy_plugins").map(|(name, _)| name.clone()));
+    }
+    found
 }
 
 /// The CRI plugin's and the diff service's switches, wherever a version of the file has them.
@@ -132,6 +160,26 @@ mod tests {
         assert_eq!(of("version = 2\n"), Some(false));
         assert_eq!(of("root = \"/elsewhere\"\n"), None);
         assert_eq!(of("no toml"), None);
+    }
+
+    #[test]
+    fn snapshotters_that_are_elsewhere() {
+        let of = |files: &[(&str, &str)]| {
+            let (_mount, machine) = machine(files);
+            elsewhere(&machine, Path::new("/data/c")).into_iter().collect::<Vec<_>>().join(" ")
+        };
+        let root = "root = \"/data/c\"\nimports = [\"/etc/more.toml\"]\n";
+        let overlayfs = "[plugins.\"io.containerd.snapshotter.v1.overlayfs\"]\nroot_path = \"/fast\"\n";
+        let native = "[plugins.\"io.containerd.snapshotter.v1.native\"]\nroot_path = \"\"\n";
+        let proxy = "[proxy_plugins.stargz]\ntype = \"snapshot\"\n";
+        let config = "etc/containerd/config.toml";
+        assert_eq!(of(&[(config, &format!("{root}{overlayfs}{native}"))]), "overlayfs");
+        assert_eq!(
+            of(&[(config, root), ("etc/more.toml", &format!("{overlayfs}{proxy}"))]),
+            "overlayfs stargz"
+        );
+        assert_eq!(of(&[(config, overlayfs)]), "", "another root's");
+        assert_eq!(of(&[(config, "no toml")]), "");
     }
 
     fn machine(files: &[(&str, &str)]) -> (tempfile::TempDir, Machine) {

@@ -19,6 +19,8 @@ mod advice;
 mod config;
 mod daemon;
 mod device;
+mod docker;
+mod elsewhere;
 mod find;
 mod machine;
 mod mounted;
@@ -27,6 +29,8 @@ mod state;
 
 pub use advice::{Advice, advise};
 pub use device::Device;
+pub use docker::GraphStore;
+pub use elsewhere::{elsewhere, graph_stores};
 pub use find::{Choice, DEFAULT_ADDRESS, Root, Source, address_of, choose, find};
 pub use machine::Machine;
 pub use state::State;

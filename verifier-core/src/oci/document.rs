@@ -41,6 +41,8 @@ pub struct Manifest {
 pub struct Config {
     created: Option<Timestamp>,
     diff_ids: Vec<DiffId>,
+    os: Text,
+    architecture: Text,
 }
 
 impl Config {
@@ -48,6 +50,18 @@ impl Config {
     #[must_use]
     pub fn created(&self) -> Option<Timestamp> {
         self.created
+    }
+
+    /// The operating system that the image is for; empty where it does not say.
+    #[must_use]
+    pub fn os(&self) -> &str {
+        &self.os
+    }
+
+    /// The architecture that the image is for, by Go's name; empty where it does not say.
+    #[must_use]
+    pub fn architecture(&self) -> &str {
+        &self.architecture
     }
 
     /// The DiffID of each layer, the base's first.
@@ -77,7 +91,10 @@ impl Document {
             Document::Manifest(manifest) => {
                 manifest.layers.iter_mut().chain([&mut manifest.config]).for_each(share);
             }
-            Document::Config(_) => {}
+            Document::Config(config) => {
+                config.os = texts.get(&config.os);
+                config.architecture = texts.get(&config.architecture);
+            }
         }
     }
 }
@@ -212,6 +229,12 @@ impl Shape for ConfigShape<'_> {
             Name::RootFs => {
                 let (diff_ids, allowance) = (&mut self.config.diff_ids, self.allowance);
                 map.next_value_seed(Object(&mut RootFsShape { diff_ids, allowance }))?;
+            }
+            Name::Os | Name::Architecture => {
+                let text = map.next_value_seed(json::Text(|text: &str| self.allowance.text(text)))?;
+                let place =
+                    if name == Name::Os { &mut self.config.os } else { &mut self.config.architecture };
+                *place = text.unwrap_or_else(|| place.clone());
             }
             _ => json::skip(map)?,
         }

@@ -20,6 +20,7 @@ const LEVELS_MAX: usize = 10_000;
 /// The names that matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Name {
+    Architecture,
     Config,
     Created,
     DiffIds,
@@ -27,6 +28,7 @@ pub(super) enum Name {
     Layers,
     Manifests,
     MediaType,
+    Os,
     RootFs,
     Size,
     Other,
@@ -34,7 +36,8 @@ pub(super) enum Name {
 
 impl Name {
     fn of(name: &[u8]) -> Name {
-        const NAMES: [(&str, Name); 9] = [
+        const NAMES: [(&str, Name); 11] = [
+            ("architecture", Name::Architecture),
             ("config", Name::Config),
             ("created", Name::Created),
             ("diff_ids", Name::DiffIds),
@@ -42,6 +45,7 @@ impl Name {
             ("layers", Name::Layers),
             ("manifests", Name::Manifests),
             ("mediatype", Name::MediaType),
+            ("os", Name::Os),
             ("rootfs", Name::RootFs),
             ("size", Name::Size),
         ];

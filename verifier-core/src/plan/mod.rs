@@ -29,6 +29,10 @@ pub struct Plan {
     pub scope: Scope,
     /// How far it goes.
     pub depth: Depth,
+    /// Unpacked layers that are not read are no gap.
+    pub accept_unread: bool,
+    /// Snapshotters that keep their snapshots outside the root.
+    pub elsewhere: BTreeSet<String>,
     /// Snapshots to look at, those with the largest layers first.
     pub snapshots: Vec<SnapshotTask>,
     /// Blobs to rehash with their size in bytes, the largest first. Layers that are read to be compared with a snapshot
@@ -88,7 +92,9 @@ impl Plan {
             _ => blobs::to_rehash(inventory, &scope, &read),
         };
         blobs.retain(|(digest, _)| wanted(&Subject::Blob { digest: digest.clone() }));
-        let mut plan = Plan { scope, depth, snapshots, blobs, at_risk, not_at_risk: None };
+        let (accept_unread, elsewhere) = (options.accept_unread, options.elsewhere.clone());
+        let mut plan =
+            Plan { scope, depth, accept_unread, elsewhere, snapshots, blobs, at_risk, not_at_risk: None };
         plan.leave_out_safe_blobs(inventory);
         plan
     }

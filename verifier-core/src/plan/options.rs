@@ -1,5 +1,7 @@
 //! What to check, and how.
 
+use std::collections::BTreeSet;
+
 use super::AtRisk;
 use crate::finding::Depth;
 
@@ -15,6 +17,10 @@ pub struct CheckOptions {
     pub images: Vec<String>,
     /// Only what a crash put at risk is read; records, names and sizes are looked at all the same.
     pub at_risk: Option<AtRisk>,
+    /// Unpacked layers that are not read (of other snapshotters, of Docker's own store) are no gap.
+    pub accept_unread: bool,
+    /// Snapshotters that are known to keep their snapshots outside the root.
+    pub elsewhere: BTreeSet<String>,
     /// Worker threads; 0 means one for each processor, 16 at most.
     pub threads: usize,
 }
@@ -45,6 +51,20 @@ impl CheckOptions {
     #[must_use]
     pub fn at_risk(mut self, known: Option<AtRisk>) -> Self {
         self.at_risk = known;
+        self
+    }
+
+    /// Takes it as it is that some unpacked layers are not read: the run is complete without them.
+    #[must_use]
+    pub fn accept_unread(mut self, accepted: bool) -> Self {
+        self.accept_unread = accepted;
+        self
+    }
+
+    /// Names snapshotters that keep their snapshots outside the root: that they have no folder in it proves nothing.
+    #[must_use]
+    pub fn elsewhere(mut self, snapshotters: BTreeSet<String>) -> Self {
+        self.elsewhere = snapshotters;
         self
     }
 

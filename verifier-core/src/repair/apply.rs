@@ -11,6 +11,7 @@ use crate::content::BlobFile;
 use crate::event::{Event, Observer, Phase};
 use crate::finding::Subject;
 use crate::layout::{self, META_DB};
+use crate::repair::act::folder;
 use crate::repair::act::replace::replace;
 use crate::repair::act::restore::{RestoreError, RestoreOptions, restore};
 use crate::repair::quarantine::run::Run;
@@ -107,6 +108,7 @@ impl Steps<'_> {
                 run.take_all(&[PathBuf::clone(path)])?;
                 Ok(())
             }
+            ActionKind::MakeFolder { path } => Ok(folder::make(run, path)?),
             ActionKind::Replace { digest, source } => {
                 let found = self.sources.iter().find(|one| one.name() == *source);
                 let found = found.ok_or_else(|| ApplyError::NoSource(source.clone()))?;
@@ -164,7 +166,7 @@ fn path_of(kind: &ActionKind) -> PathBuf {
         ActionKind::SetBlobSize { .. }
         | ActionKind::ForgetSandbox { .. }
         | ActionKind::ForgetImage { .. } => META_DB.into(),
-        ActionKind::TakeOut { path } => path.clone(),
+        ActionKind::TakeOut { path } | ActionKind::MakeFolder { path } => path.clone(),
         ActionKind::Replace { digest, .. } | ActionKind::EvictBlob { digest, .. } => BlobFile::path(digest),
         ActionKind::Restore { snapshotter, .. } => layout::snapshotter(snapshotter),
         ActionKind::EvictSnapshots { snapshots, .. } => snapshots

@@ -10,6 +10,8 @@ use rustix::io::Errno;
 
 use super::databases::{DatabaseFacts, DatabaseState, read_database};
 use super::documents::Documents;
+use super::own_files::OwnFiles;
+use super::platforms::Platforms;
 use crate::Interrupt;
 use crate::content::{Blobs, IngestFolder, list_blobs, list_ingests};
 use crate::finding::Unusable;
@@ -18,7 +20,7 @@ use crate::io::{FileKind, Folder, LockState, Time};
 use crate::layout::{self, META_DB};
 use crate::metadata::{Kind, Metadata, MetadataVisitor, Schema, Snapshots, SnapshotterVisitor};
 use crate::scan::Mode;
-use crate::snapshot::{Driver, HOLDERS};
+use crate::snapshot::{Driver, EROFS, ErofsLayer, HOLDERS, erofs_folder};
 use crate::store::Store;
 use crate::texts::Texts;
 use crate::time::Timestamp;
@@ -42,6 +44,12 @@ pub struct Inventory {
     pub ingests: Vec<IngestFolder>,
     /// Indexes, manifests and configs.
     pub documents: Documents,
+    /// The erofs snapshotter's committed layers, by their number.
+    pub erofs: BTreeMap<u64, ErofsLayer>,
+    /// containerd's own files.
+    pub own_files: OwnFiles,
+    /// What runs on this machine.
+    pub platforms: Platforms,
     /// What could not be looked at.
     pub unreadable: Vec<(PathBuf, io::Error)>,
     /// Whether the scan was asked to stop before its end.
@@ -158,9 +166,47 @@ pub fn scan(store: &Store, interrupt: &Interrupt) -> Inventory {
         Some(metadata) => Documents::sharing(root, metadata, &texts, &|| interrupt.is_raised()),
         None => Documents::default(),
     };
-    let interrupted = interrupt.is_raised();
-    let mode = lock.into();
-    Inventory { mode, lock, began, meta_db, snapshotters, blobs, ingests, documents, unreadable, interrupted }
+    let erofs = list_erofs(root, &snapshotters, interrupt, &mut unreadable);
+    let own_files = OwnFiles::look(root, &mut unreadable);
+    Inventory {
+        mode: lock.into(),
+        lock,
+        began,
+        meta_db,
+        snapshotters,
+        blobs,
+        ingests,
+        documents,
+        erofs,
+        own_files,
+        platforms: Platforms::here(),
+        unreadable,
+        interrupted: interrupt.is_raised(),
+    }
+}
+
+/// Looks at the beginning of each committed layer of the erofs snapshotter.
+fn list_erofs(
+    root: &Folder,
+    snapshotters: &BTreeMap<String, Snapshotter>,
+    interrupt: &Interrupt,
+    unreadable: &mut Vec<(PathBuf, io::Error)>,
+) -> BTreeMap<u64, ErofsLayer> {
+    let mut layers = BTreeMap::new();
+    let Some(erofs) = snapshotters.get(EROFS) else { return layers };
+    let rows = erofs.database.as_ref().and_then(DatabaseFacts::records);
+    let committed = rows.into_iter().flat_map(|rows| rows.by_key.values());
+    for row in committed.filter(|row| row.kind == Kind::Committed) {
+        if interrupt.is_raised() {
+            break;
+        }
+        let folder = erofs.path.join(erofs_folder(row.id));
+        match ErofsLayer::look(root, &folder) {
+            Ok(layer) => drop(layers.insert(row.id, layer)),
+            Err(error) => unreadable.push((folder.join("layer.erofs"), error)),
+        }
+    }
+    layers
 }
 
 fn list_snapshotters(

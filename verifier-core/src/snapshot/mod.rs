@@ -11,8 +11,11 @@
 //! Sources: plugins/snapshots/{overlay,native,btrfs} of containerd 2.1; the same in snapshots/ of 1.6 and 1.7.
 
 mod driver;
+mod erofs;
 mod usage;
 
 pub use driver::Driver;
 pub(crate) use driver::HOLDERS;
+pub use erofs::ErofsLayer;
+pub(crate) use erofs::{EROFS, erofs_folder};
 pub use usage::{TreeUsage, usage};

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 
+use super::absent;
 use super::candidate::{Examination, Witness, reason_for};
 use super::references::References;
 use super::rehash::{Rehash, Rehashed};
@@ -126,6 +127,11 @@ impl Blob<'_> {
         let unreadable = &self.inventory.blobs.unreadable;
         // What could not be listed is not missing.
         if unreadable.iter().any(|(unlisted, _)| path.starts_with(unlisted)) {
+            into.coverage.blobs.skipped += 1;
+            return;
+        }
+        // Said once, of the content store.
+        if absent::is_content_missing(self.inventory) {
             into.coverage.blobs.skipped += 1;
             return;
         }

@@ -32,10 +32,10 @@ pub(super) fn examine(inventory: &Inventory, into: &mut Examination) {
     if let Some(metadata) = meta_db.records() {
         examine_values(&meta_db.path, &metadata.invalid, into);
     }
-    for snapshotter in inventory.snapshotters.values() {
+    for (name, snapshotter) in &inventory.snapshotters {
         let Some(database) = &snapshotter.database else { continue };
         if let DatabaseState::Unusable(why) = &database.state
-            && snapshotter.has_snapshots
+            && (snapshotter.has_snapshots || has_records(inventory, name))
         {
             let kind = SnapshotterDatabaseUnusable { why: why.clone() };
             into.find(kind, subject(&database.path), BlastRadius::default());
@@ -45,6 +45,12 @@ pub(super) fn examine(inventory: &Inventory, into: &mut Examination) {
             examine_values(&database.path, &snapshots.invalid, into);
         }
     }
+}
+
+/// Whether meta.db has snapshots of that snapshotter.
+fn has_records(inventory: &Inventory, snapshotter: &str) -> bool {
+    let mut namespaces = inventory.metadata().namespaces.values();
+    namespaces.any(|records| records.snapshots.get(snapshotter).is_some_and(|some| !some.is_empty()))
 }
 
 fn examine_pages<T>(database: &DatabaseFacts<T>, into: &mut Examination) {

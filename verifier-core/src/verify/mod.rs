@@ -4,6 +4,7 @@
 //! stand. On a stopped store they stand. On a live one the whole look is repeated with a fresh view, and only what is
 //! found both times about the same thing does (see [`crate::check()`]).
 
+mod absent;
 mod below;
 mod blob;
 mod candidate;
@@ -11,6 +12,8 @@ mod cross;
 mod image;
 mod ingest;
 mod metadata;
+mod own_files;
+mod platform;
 mod references;
 mod rehash;
 mod snapshot;
@@ -49,6 +52,11 @@ pub(crate) fn examine(
     rehashed.extend(rehash::rehash(root, &blobs, threads, observer, interrupt));
     let references = references::References::new(inventory);
     metadata::examine(inventory, &mut examination);
+    if plan.scope.is_everything() {
+        own_files::examine(inventory, &mut examination);
+    }
+    // A snapshot that is recorded proves that there must be one, whatever else is lost.
+    absent::examine(inventory, &references, plan, &mut examination);
     cross::examine(inventory, &references, &plan.scope, &mut examination);
     for (path, error) in &inventory.unreadable {
         examination.unreadable(path, error);
@@ -57,7 +65,8 @@ pub(crate) fn examine(
     if inventory.meta_db.records().is_some() {
         blob::examine(inventory, &references, plan, &rehashed, &mut examination);
         image::examine(inventory, &references, &plan.scope, &mut examination);
-        snapshot::examine_unknown(inventory, &plan.scope, &mut examination);
+        platform::examine(inventory, &references, &plan.scope, &mut examination);
+        snapshot::examine_unknown(inventory, plan, &mut examination);
         snapshot::examine(plan, &looked, &references, &rehashed, &mut examination);
         if plan.scope.is_everything() && inventory.has_all_records() {
             ingest::examine(inventory, &mut examination);

@@ -1,5 +1,6 @@
 //! Unpacked snapshots: is the folder there, does it occupy what was recorded, is it what the layer makes?
 
+use std::collections::BTreeMap;
 use std::io;
 
 use super::below::{FolderCache, LayersBelow};
@@ -12,7 +13,7 @@ use crate::compare::{
     CompareOptions, LayerBlob, LayerComparison, LayerError, StoppedEarly, TreeReport, compare_modelled,
 };
 use crate::content::BlobFile;
-use crate::digest::Digest;
+use crate::digest::{ChainId, Digest};
 use crate::event::{Event, Observer};
 use crate::finding::{
     BlastRadius, BlobUnreadable, FindingKind, LayerDiffIdMismatch, LayerInvalid, PathUnreadable,
@@ -23,9 +24,9 @@ use crate::io::{Folder, errno, is_media_error};
 use crate::layer::Flavour;
 use crate::layout;
 use crate::metadata::Kind;
-use crate::plan::{Answers, LayerSource, Lowers, Plan, Scope, SnapshotTask};
+use crate::plan::{Answers, LayerSource, Lowers, Plan, SnapshotTask};
 use crate::scan::Inventory;
-use crate::snapshot::{Driver, TreeUsage};
+use crate::snapshot::{Driver, EROFS, TreeUsage};
 
 /// What came of looking at one snapshot.
 pub(super) enum Looked {
@@ -183,14 +184,33 @@ pub(super) fn digests<'a>(plan: &'a Plan, looked: &[Looked]) -> Rehashed<'a> {
 }
 
 /// Names the snapshotters whose snapshots cannot be read here: that they were not verified must not go unsaid.
-pub(super) fn examine_unknown(inventory: &Inventory, scope: &Scope, into: &mut Examination) {
-    let namespaces = inventory.metadata().namespaces.iter().filter(|(name, _)| scope.has_namespace(name));
-    for (snapshotter, snapshots) in namespaces.flat_map(|(_, records)| &records.snapshots) {
-        if Driver::of(snapshotter).is_none() && !snapshots.is_empty() {
-            into.coverage.snapshots.skipped += snapshots.len() as u64;
-            let subject = Subject::Path { path: layout::snapshotter(snapshotter) };
-            into.leave_out(subject, Reason::UnknownSnapshotter { snapshotter: snapshotter.clone() });
+pub(super) fn examine_unknown(inventory: &Inventory, plan: &Plan, into: &mut Examination) {
+    let mut unread: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    for (namespace, records) in &inventory.metadata().namespaces {
+        for (snapshotter, snapshots) in &records.snapshots {
+            if Driver::of(snapshotter).is_some() {
+                continue;
+            }
+            for key in snapshots.keys() {
+                let chain_id = key.parse().ok().map(ChainId);
+                if plan.scope.has_snapshot(namespace, chain_id.as_ref()) {
+                    let (all, of_images) = unread.entry(snapshotter).or_default();
+                    *all += 1;
+                    *of_images += u64::from(chain_id.is_some());
+                }
+            }
         }
+    }
+    for (snapshotter, (snapshots, of_images)) in unread {
+        // Of an erofs layer is looked at what of the others is at these depths: that it is there, and whole.
+        if snapshotter == EROFS && plan.depth < Depth::Full {
+            into.coverage.snapshots.checked += of_images;
+            continue;
+        }
+        into.coverage.snapshots.skipped += snapshots;
+        let subject = Subject::Path { path: layout::snapshotter(snapshotter) };
+        let (snapshotter, accepted) = (snapshotter.to_owned(), plan.accept_unread);
+        into.leave_out(subject, Reason::UnknownSnapshotter { snapshotter, snapshots, of_images, accepted });
     }
 }
 

@@ -11,7 +11,7 @@ use verifier_core::live::LiveStore;
 const NAMESPACE: &str = "k8s.io";
 
 /// A pod's own container needs an image whose command waits.
-fn options(bed: &Bed, registry: &Registry) -> Options {
+pub(crate) fn options(bed: &Bed, registry: &Registry) -> Options {
     let home = tempfile::tempdir().unwrap();
     let pause = home.path().join("pause");
     succeed(Command::new("cp").arg("-a").arg(bed.image("small")).arg(&pause), Duration::from_secs(60));

@@ -74,3 +74,4 @@ mod scale;
 mod soak;
 mod sweep;
 mod trouble;
+mod unread;

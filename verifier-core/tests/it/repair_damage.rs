@@ -103,6 +103,8 @@ fn a_repair_that_is_cut_off_anywhere_is_finished_by_the_next() {
         "ids-behind",
         "sandbox-without-metadata",
         "image-time-short",
+        "uuid-of-zeros",
+        "all-of-cri-missing",
     ];
     for name in names {
         cut_off_everywhere(name, None);

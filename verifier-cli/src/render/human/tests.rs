@@ -24,7 +24,7 @@ fn a_clean_store() {
     let expected = "\
 /var/lib/containerd: containerd stopped, depth full
 
-Checked 4 blobs and 2 snapshots, 4.0 MiB in 1.5 s (2.6 MiB/s).
+Checked 4 blobs and 2 of 3 snapshots, 4.0 MiB in 1.5 s (2.6 MiB/s).
 CLEAN: nothing is wrong.
 ";
     assert_eq!(text(&report, true), expected);
@@ -65,7 +65,7 @@ In no image
        may put it right; without --yes it only shows what it can.
 
 Found 1 error, 1 warning; reached: 2 images, 1 container.
-Checked 4 blobs and 2 snapshots, 4.0 MiB in 1.5 s (2.6 MiB/s).
+Checked 4 blobs and 2 of 3 snapshots, 4.0 MiB in 1.5 s (2.6 MiB/s).
 Not verifiable: 2 snapshots: no layer made it: committed by hand, or a build's cache.
 DAMAGED.
 ",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use verifier_core::finding::{Finding, Severity, Subject};
+use verifier_core::finding::{Finding, Reason, Severity, Subject, Tally};
 use verifier_core::report::Report;
 
 use super::group::of_all;
@@ -12,6 +12,10 @@ use crate::words;
 
 /// How many things that could not be looked at are named one by one.
 const GAPS_SHOWN: usize = 10;
+
+/// How to look at unpacked layers that are not read, and how to do without.
+const UNREAD: &str = "Whether these layers are whole is not known. To see it, start a container from the image, or remove and \
+    pull the image again; of Docker's own store, 'docker save IMAGE' reads every file. With --accept-unread this does not count.";
 
 /// Writes what was found, what was checked and what was not.
 pub(super) fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
@@ -26,7 +30,7 @@ pub(super) fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         out,
         "Checked {} and {}, {} in {}{}.",
         count(coverage.blobs.checked, "blob"),
-        count(coverage.snapshots.checked, "snapshot"),
+        tallied(coverage.snapshots),
         size(bytes),
         span(report.elapsed),
         speed.unwrap_or_default()
@@ -39,6 +43,17 @@ pub(super) fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     }
     write_left_out(out, report)?;
     write_gaps(out, report)
+}
+
+/// `7 snapshots`, or `0 of 7 snapshots` where some were not looked at.
+fn tallied(tally: Tally) -> String {
+    match tally.skipped {
+        0 => count(tally.checked, "snapshot"),
+        skipped => {
+            let all = tally.checked.saturating_add(skipped);
+            format!("{} of {}", thousands(tally.checked), count(all, "snapshot"))
+        }
+    }
 }
 
 /// `2 errors, 1 warning; they reach 3 images and 1 container`.
@@ -94,6 +109,11 @@ fn write_gaps(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     let gaps: Vec<_> = report.coverage.unverified.iter().filter(|one| one.reason.is_failure()).collect();
     for gap in gaps.iter().take(GAPS_SHOWN) {
         writeln!(out, "Not checked: {}: {}.", words::subject(&gap.subject), words::reason(&gap.reason))?;
+    }
+    let is_unread =
+        |reason: &Reason| matches!(reason, Reason::UnknownSnapshotter { .. } | Reason::GraphDriver { .. });
+    if gaps.iter().any(|gap| is_unread(&gap.reason)) {
+        writeln!(out, "{}", wrap("", UNREAD))?;
     }
     match gaps.len().checked_sub(GAPS_SHOWN) {
         Some(more @ 1..) => {

@@ -2,6 +2,7 @@
 
 pub(in crate::repair) mod correct;
 pub(in crate::repair) mod evict;
+pub(in crate::repair) mod folder;
 pub mod rebuild;
 pub(in crate::repair) mod replace;
 pub mod restore;

@@ -97,9 +97,10 @@ impl Mounted {
         let is_live = checked.report.mode == Mode::Live;
         for finding in &checked.report.findings {
             let (path, used) = match (finding.code(), &finding.subject) {
-                (Code::SnapshotFolderUnreferenced, Subject::Path { path }) => {
-                    (path.clone(), folder_in_use(root, &mounts, path, is_live))
-                }
+                (
+                    Code::SnapshotFolderUnreferenced | Code::TmpmountLeftover | Code::CriLeftover,
+                    Subject::Path { path },
+                ) => (path.clone(), folder_in_use(root, &mounts, path, is_live)),
                 (Code::IngestStale, Subject::Ingest { folder }) => {
                     let mut ingests = checked.inventory.ingests.iter();
                     let Some(ingest) = ingests.find(|ingest| ingest.name == folder.as_os_str()) else {

@@ -21,7 +21,7 @@ pub enum Verb {
     Clean,
     /// Puts right bytes in the place of wrong ones.
     Replace,
-    /// Puts an unpacked snapshot right from its layer's blob.
+    /// Puts an unpacked snapshot right from its layer's blob, or an empty folder where one must be.
     Restore,
     /// Takes out what has to be pulled again.
     Evict,
@@ -124,6 +124,11 @@ pub enum ActionKind {
         /// Where it is, below the root.
         path: PathBuf,
     },
+    /// Make an empty folder where containerd needs one.
+    MakeFolder {
+        /// Where, below the root.
+        path: PathBuf,
+    },
     /// Put a blob's right bytes in its place.
     Replace {
         /// Its digest.
@@ -169,7 +174,13 @@ impl ActionKind {
     /// Whether it changes what containerd's metadata says.
     #[must_use]
     pub fn is_of_rows(&self) -> bool {
-        !matches!(self, ActionKind::TakeOut { .. } | ActionKind::Replace { .. } | ActionKind::Restore { .. })
+        !matches!(
+            self,
+            ActionKind::TakeOut { .. }
+                | ActionKind::MakeFolder { .. }
+                | ActionKind::Replace { .. }
+                | ActionKind::Restore { .. }
+        )
     }
 
     /// What kind of action it is.
@@ -183,7 +194,7 @@ impl ActionKind {
             | ActionKind::DropValue { .. } => Verb::Rebuild,
             ActionKind::ForgetSandbox { .. } | ActionKind::TakeOut { .. } => Verb::Clean,
             ActionKind::Replace { .. } => Verb::Replace,
-            ActionKind::Restore { .. } => Verb::Restore,
+            ActionKind::MakeFolder { .. } | ActionKind::Restore { .. } => Verb::Restore,
             ActionKind::EvictSnapshots { .. }
             | ActionKind::EvictBlob { .. }
             | ActionKind::ForgetImage { .. } => Verb::Evict,
@@ -214,6 +225,7 @@ impl fmt::Display for ActionKind {
             ActionKind::ForgetSandbox { namespace, sandbox } => {
                 write!(f, "take out the record of sandbox {} ({})", escape(sandbox), escape(namespace))
             }
+            ActionKind::MakeFolder { path } => write!(f, "make the folder {}, empty", escape_path(path)),
             ActionKind::TakeOut { path } => write!(f, "move {} out", escape_path(path)),
             ActionKind::Replace { digest, source } => {
                 write!(f, "put the right bytes of blob {digest} in its place, from {}", escape(source))

@@ -183,6 +183,7 @@ impl Planner<'_> {
             Cure::RestoreOrEvict => self.tree(finding, draft),
             Cure::EvictSnapshots => self.evict_snapshot(finding, draft),
             Cure::TakeOut => self.waste(finding, draft),
+            Cure::MakeFolder => self.folder(finding, draft),
             Cure::Rebuild => self.rebuild(finding, draft),
             Cure::DropValue => self.value(finding, draft),
             Cure::SetBlobSize | Cure::SetSequence | Cure::IndexParents | Cure::ForgetSandbox => {

@@ -8,7 +8,7 @@ use crate::finding::{Finding, FindingKind, Named, Names, Subject};
 use crate::layout;
 use crate::metadata::{Kind, SnapshotRecord, Snapshots};
 use crate::plan::Lowers;
-use crate::snapshot::Driver;
+use crate::snapshot::{Driver, EROFS, erofs_folder};
 
 impl Planner<'_> {
     /// A folder that is missing, or not what the layer makes, while the layer's blob is intact.
@@ -193,6 +193,8 @@ impl Tower {
             }
             Err(_) => {}
         }
+        let image = row.filter(|_| snapshotter == EROFS).map(|row| erofs_folder(row.id));
+        let image = image.map(|folder| layout::snapshotter(snapshotter).join(folder));
         let folder = Driver::of(snapshotter)
             .zip(row)
             .map(|(driver, row)| layout::snapshotter(snapshotter).join(driver.folder(row.kind, row.id)));
@@ -202,7 +204,7 @@ impl Tower {
             key,
             backend_key: backend_key.into(),
             id: row.map(|row| row.id),
-            folder,
+            folder: folder.or(image),
         });
     }
 }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::{ActionKind, Draft, Planner, Why};
 use crate::content::BlobFile;
-use crate::finding::{Finding, Subject};
+use crate::finding::{Code, ContainerFolderMissing, Finding, FindingKind, Subject};
+use crate::scan::Mode;
 
 impl Planner<'_> {
     pub(super) fn waste(&self, finding: &Finding, draft: &mut Draft) -> Result<(), Why> {
@@ -14,10 +15,25 @@ impl Planner<'_> {
             Subject::Ingest { folder } => self.ingest(folder).ok_or(Why::ByHand)?,
             _ => return Err(Why::ByHand),
         };
+        if finding.code() == Code::TmpmountLeftover && self.mode == Mode::Live {
+            return Err(Why::Live);
+        }
         if let Some(how) = self.mounted.path(&path) {
             return Err(Why::Mounted { how: how.into() });
         }
         draft.act(finding, ActionKind::TakeOut { path }, 0, 0);
+        Ok(())
+    }
+
+    /// A folder in which CRI keeps a container. It reads them when it starts, so only then does a new one help.
+    pub(super) fn folder(&self, finding: &Finding, draft: &mut Draft) -> Result<(), Why> {
+        let FindingKind::ContainerFolderMissing(ContainerFolderMissing { folder, .. }) = &finding.kind else {
+            return Err(Why::ByHand);
+        };
+        if self.mode == Mode::Live {
+            return Err(Why::Live);
+        }
+        draft.act(finding, ActionKind::MakeFolder { path: folder.clone() }, 0, 0);
         Ok(())
     }
 

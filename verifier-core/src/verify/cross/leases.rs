@@ -3,7 +3,7 @@
 
 use super::Cross;
 use crate::finding::{BlastRadius, FindingKind, LeaseExpired, LeaseResourceMissing};
-use crate::metadata::{LeaseRecord, Namespace};
+use crate::metadata::{EXPIRE, LEASE_PREFIX, LeaseRecord, Namespace};
 use crate::verify::candidate::{Examination, Witness};
 
 impl Cross<'_> {
@@ -14,9 +14,12 @@ impl Cross<'_> {
         }
         for (namespace, records) in self.namespaces().filter(|(name, _)| self.scope.has_all_of(name)) {
             for (id, lease) in &records.leases {
+                let ours = id.starts_with(LEASE_PREFIX);
                 let kind = match lease.ended(self.inventory.began) {
-                    Some(expired) => Some(FindingKind::from(LeaseExpired { expired: expired.to_owned() })),
-                    None => self.missing(lease, records).map(FindingKind::from),
+                    Some(expired) => {
+                        Some(FindingKind::from(LeaseExpired { expired: expired.to_owned(), ours }))
+                    }
+                    None => self.missing(lease, records, ours).map(FindingKind::from),
                 };
                 if let Some(kind) = kind {
                     let subject = self.meta_record(["v1", namespace, "leases", id]);
@@ -30,7 +33,7 @@ impl Cross<'_> {
 
     /// What a lease holds and is not there: digests, `snapshotter/key`, names of images, refs of ingests. A blob's file that waits for its
     /// record is there.
-    fn missing(&self, lease: &LeaseRecord, records: &Namespace) -> Option<LeaseResourceMissing> {
+    fn missing(&self, lease: &LeaseRecord, records: &Namespace, ours: bool) -> Option<LeaseResourceMissing> {
         let files = &self.inventory.blobs.files;
         let content = lease
             .content
@@ -48,6 +51,7 @@ impl Cross<'_> {
             .chain(images.cloned())
             .chain(ingests.cloned())
             .collect();
-        (!missing.is_empty()).then_some(LeaseResourceMissing { missing })
+        let ends = lease.labels.get(EXPIRE).map(str::to_owned);
+        (!missing.is_empty()).then_some(LeaseResourceMissing { missing, ours, ends })
     }
 }

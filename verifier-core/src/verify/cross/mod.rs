@@ -4,6 +4,8 @@
 //! meta.db      v1/<ns>/snapshots/<snapshotter>/<key> ─ name ──► row        join.rs       parents: parents.rs
 //! metadata.db  v1/snapshots/<ns>/<sequence>/<key>    ─ id ────► folder     rows.rs       folders.rs
 //! meta.db      containers, sandboxes, leases         ─────────► records    owners.rs     leases.rs
+//! meta.db      containers of CRI             ─────────► folder     cri.rs        metadata.db ─► layer.erofs  erofs.rs
+//! labels       gc.root, leases without an end: what nothing else keeps            kept.rs
 //! labels       gc.ref.*, uncompressed, snapshot.ref  ─────────► records    labels.rs
 //! ```
 //!
@@ -20,8 +22,11 @@
 //! Each database is read in one consistent view, so what disagrees within one was never right. What disagrees between two
 //! may have changed between the two reads: the second look settles that.
 
+mod cri;
+mod erofs;
 mod folders;
 mod join;
+mod kept;
 mod key;
 mod labels;
 mod leases;
@@ -44,6 +49,7 @@ pub(super) fn examine(
 ) {
     let cross = Cross { inventory, references, scope };
     cross.examine_rows(into);
+    cross.examine_erofs(into);
     // A record that is not seen proves nothing when some may have been on a page that is lost.
     if inventory.has_all_records() {
         cross.examine_join(into);
@@ -53,6 +59,8 @@ pub(super) fn examine(
         cross.examine_labels(into);
         cross.examine_owners(into);
         cross.examine_leases(into);
+        cross.examine_cri(into);
+        cross.examine_kept(into);
     }
 }
 

@@ -10,7 +10,7 @@ use crate::verify::candidate::{Examination, Witness};
 use crate::verify::references::named;
 
 /// Where the CRI plugin keeps its pods.
-const CRI_NAMESPACE: &str = "k8s.io";
+pub(super) const CRI_NAMESPACE: &str = "k8s.io";
 /// The extension in which it keeps what it knows of one (internal/cri/server/podsandbox, MetadataKey).
 const CRI_METADATA: &str = "metadata";
 
@@ -122,7 +122,7 @@ fn referred(labels: &Labels) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-fn reach_container(namespace: &str, id: &str) -> BlastRadius {
+pub(super) fn reach_container(namespace: &str, id: &str) -> BlastRadius {
     let (namespaces, containers) = ([namespace.to_owned()].into(), [named(namespace, id)].into());
     BlastRadius { namespaces, containers, ..BlastRadius::default() }
 }
