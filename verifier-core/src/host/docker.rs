@@ -133,7 +133,7 @@ mod tests {
         let store =
             GraphStore { folder: base.join("docker"), driver: "overlay2".into(), images: 1, layers: 2 };
         for root in ["docker/containerd/daemon", "containerd"] {
-            assert_eq!(GraphStore::beside(&base.join(root)), [store.clone()], "{root}");
+            assert_eq!(GraphStore::beside(&base.join(root)), std::slice::from_ref(&store), "{root}");
         }
         for root in ["other/daemon", "docker", "nowhere"] {
             assert_eq!(GraphStore::beside(&base.join(root)), [], "{root}");
