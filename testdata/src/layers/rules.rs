@@ -320,6 +320,8 @@ fn links() -> Vec<Image> {
                 Entry::file("a", b"a").xattr("security.example", b"1"),
                 Entry::folder("d/").xattr("security.example", b"2"),
                 Entry::file("o", b"o").xattr("user.overlay.example", b"3"),
+                // The kernel keeps an empty one, and does not show it.
+                Entry::file("e", b"e").xattr("security.capability", b""),
             ]],
         ),
         image(

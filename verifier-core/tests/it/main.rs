@@ -51,6 +51,7 @@ mod live_repair;
 #[cfg(feature = "live")]
 mod live_undo;
 mod normal_life;
+mod obstacles;
 mod once;
 mod parents;
 mod peak;

@@ -12,7 +12,7 @@ use crate::restore_common::{look, picture, restore_all, unlike};
 use verifier_core::finding::{Code, Depth, Finding, FindingKind, Reason, Subject};
 
 /// Unpacks a store with all its attributes.
-fn store(name: &str) -> tempfile::TempDir {
+pub(crate) fn store(name: &str) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     let packed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/golden").join(name);
     let mut tar = Command::new("tar")
@@ -29,7 +29,7 @@ fn store(name: &str) -> tempfile::TempDir {
     root
 }
 
-fn tree(root: &Path, id: u64) -> PathBuf {
+pub(crate) fn tree(root: &Path, id: u64) -> PathBuf {
     root.join(format!("io.containerd.snapshotter.v1.overlayfs/snapshots/{id}/fs"))
 }
 
