@@ -163,7 +163,12 @@ fn a_hostile_name_cannot_forge_a_line() {
     report.root = "/a\nb".into();
     report.coverage.unverified = vec![Unverified {
         subject: verifier_core::finding::Subject::Path { path: "\nCLEAN".into() },
-        reason: Reason::UnknownSnapshotter { snapshotter: "\n\x1b".into() },
+        reason: Reason::UnknownSnapshotter {
+            snapshotter: "\n\x1b".into(),
+            snapshots: 1,
+            of_images: 1,
+            accepted: false,
+        },
     }];
     let text = text(&report, false);
     assert!(!text.contains(['\x1b', '\r', '\x07', '\u{202e}']), "{text:?}");
