@@ -50,7 +50,7 @@ Images registry.example/app:1 (default)
       2 paths are not as its layer made them (mode: 1, size: 1); layer
       {a}
         usr/bin/bash: 0 bytes instead of 1,265,648
-        and 1 more (--format json lists them)
+        and 1 more (--format json lists 1)
     containers: web (default)
     -> The layer's blob is intact: the files can be restored from it, without any network. Start no
        container on it until then. Pulling again changes nothing, because containerd takes the
