@@ -80,8 +80,8 @@ fn the_second_is_told_that_a_repair_is_under_way() {
         ("repair", &["--yes", "--mode", "live"]),
         ("repair", &["--yes", "--at-risk"]),
         ("repair", &["--undo", &run]),
-        ("repair", &["--purge", &run]),
-        ("repair", &["--purge", "all"]),
+        ("repair", &["--purge", &run, "--yes"]),
+        ("repair", &["--purge", "all", "--yes"]),
         ("sweep", &[]),
         ("stamp", &[]),
     ] {
@@ -90,7 +90,7 @@ fn the_second_is_told_that_a_repair_is_under_way() {
     }
     // Another state folder does not make it another root.
     let elsewhere = tempfile::tempdir().unwrap();
-    for more in [&["--yes"][..], &["--undo", &run], &["--purge", &run]] {
+    for more in [&["--yes"][..], &["--undo", &run], &["--purge", &run, "--yes"]] {
         let second = finish(&mut bench.command(elsewhere.path(), "repair", more));
         assert_eq!((second.status, second.complaint()), (8, held.as_str()), "{more:?}");
     }
@@ -102,7 +102,7 @@ fn the_second_is_told_that_a_repair_is_under_way() {
 
     kill(first);
     assert_eq!(bench.run("repair", &["--undo", &run]).status, 0, "the lock went with its holder");
-    assert_eq!(bench.run("repair", &["--purge", "all"]).status, 0);
+    assert_eq!(bench.run("repair", &["--purge", "all", "--yes"]).status, 0);
     std::fs::remove_file(&bench.endless).unwrap();
     assert_eq!(bench.run("sweep", &[]).status, 0);
 }
@@ -113,7 +113,7 @@ fn a_repair_does_not_run_beside_a_sweep() {
     let run = bench.made();
     let first = bench.begin("sweep", &["--ignore-pressure"]);
     let held = format!("sweep (pid {}) is at work on this root", first.id());
-    for more in [&["--yes"][..], &["--undo", &run], &["--purge", &run]] {
+    for more in [&["--yes"][..], &["--undo", &run], &["--purge", &run, "--yes"]] {
         let second = bench.run("repair", more);
         assert_eq!((second.status, second.complaint()), (8, held.as_str()), "{more:?}");
     }
