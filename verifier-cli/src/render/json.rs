@@ -272,6 +272,7 @@ mod tests {
         let odd = std::path::PathBuf::from(std::ffi::OsStr::from_bytes(b"a\xff\nb"));
         let mut finding = sample::finding(Code::PathUnreadable);
         finding.subject = Subject::Path { path: odd.clone() };
+        finding.path = Some(odd.clone());
         let mut report = sample::report(vec![finding]);
         report.root = odd;
         let document = document(&report, false);
