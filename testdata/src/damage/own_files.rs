@@ -54,7 +54,7 @@ pub(super) const TABLE: &[Damage] = &[
     )
     .always("uuid-empty"),
     Damage::files(
-        "container-folder-missing",
+        "folder-of-cri-s-container-missing",
         |_| Subject::meta_record(["v1", "k8s.io", "containers", Sample::WORK]),
         |_, root| fs::remove_dir_all(root.join(Sample::WORK_FOLDER)),
     )

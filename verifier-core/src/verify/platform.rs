@@ -61,18 +61,28 @@ fn present(inventory: &Inventory, records: &Namespace, target: &Digest) -> Prese
     let mut seen = BTreeSet::from([target]);
     let mut queue = vec![target];
     while let Some(digest) = queue.pop() {
+        // A document that is damaged is a finding already, and may be the one for this machine.
         let Some(DocumentState::Parsed(document)) = facts.get(digest).map(|fact| &fact.state) else {
-            continue;
+            return Present::Unknown;
         };
         let Document::Manifest(manifest) = document else {
             let here = children(document).into_iter().map(|child| &child.digest);
             queue.extend(here.filter(|digest| records.blobs.contains_key(*digest) && seen.insert(digest)));
             continue;
         };
-        let config = inventory.documents.config(digest);
-        let Some(config) = config.filter(|_| is_image_config(&manifest.config.media_type)) else { continue };
+        if !is_image_config(&manifest.config.media_type) {
+            continue;
+        }
+        let has_layer = manifest.layers.iter().any(|layer| records.blobs.contains_key(&layer.digest));
+        let config = facts.get(&manifest.config.digest).map(|fact| &fact.state);
+        let Some(DocumentState::Parsed(Document::Config(config))) = config else {
+            if has_layer || records.blobs.contains_key(&manifest.config.digest) {
+                return Present::Unknown;
+            }
+            continue;
+        };
         match platform(config, &inventory.platforms) {
-            Some(_) if !manifest.layers.iter().any(|layer| records.blobs.contains_key(&layer.digest)) => {}
+            Some(_) if !has_layer => {}
             Some(name) => drop(platforms.insert(name)),
             None if is_attestation(config) => {}
             None => return Present::Runs,

@@ -87,7 +87,12 @@ impl<'a> LockedStore<'a> {
         for path in databases(disk)? {
             let fail = |error: io::Error| LockError::System { path: path.clone(), error };
             let (dir, name) = match disk.parent(&path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                // What is no folder holds no database; a link has an error of its own.
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+                {
+                    continue;
+                }
                 other => other.map_err(fail)?,
             };
             // Its lock is on what the link leads to, which nothing here follows.
