@@ -8,7 +8,7 @@ const ROOT: &str = "VERIFIER_SCALE_ROOT";
 
 /// `build` makes a store here, and `work` works on it in a child with 256 open files, `test` by name. Returns the MiB that
 /// the child took; `None` in the child.
-pub fn peak_mib(test: &str, build: impl FnOnce(&Path), work: impl FnOnce(&Path)) -> Option<u64> {
+pub(crate) fn peak_mib(test: &str, build: impl FnOnce(&Path), work: impl FnOnce(&Path)) -> Option<u64> {
     if let Some(root) = std::env::var_os(ROOT) {
         work(Path::new(&root));
         println!("peak {} KiB", own_peak_kib());

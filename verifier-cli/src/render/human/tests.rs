@@ -1,5 +1,3 @@
-use std::collections::BTreeSet;
-
 use verifier_core::finding::{Code, FindingKind};
 use verifier_core::finding::{Reason, Unverified};
 
