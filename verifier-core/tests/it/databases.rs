@@ -197,11 +197,16 @@ fn needs(bytes: &[u8], slot: usize, pgid: Pgid) -> bool {
 
 #[test]
 fn a_last_transaction_without_its_pages_is_told_from_other_damage() {
+    let mut tried = 0;
     for name in testdata::golden::names() {
         let bytes = std::fs::read(Golden::new(name).root.join(META_DB)).unwrap();
         let slot = used(&bytes);
         let whole = Database::open(&bytes).unwrap().at_slot(1 - slot).unwrap().walk(&mut ()).complete;
-        assert!(whole, "{name}: the state before is whole");
+        // A store whose last transaction took pages of the state before has nothing to go back to.
+        if !whole {
+            continue;
+        }
+        tried += 1;
         let pages = 2..Database::open(&bytes).unwrap().meta().high_water;
         let (shared, only): (Vec<_>, Vec<_>) =
             pages.filter(|pgid| needs(&bytes, slot, *pgid)).partition(|pgid| needs(&bytes, 1 - slot, *pgid));
@@ -225,6 +230,7 @@ fn a_last_transaction_without_its_pages_is_told_from_other_damage() {
             assert!(!database.other.unwrap().whole, "{name}: page {pgid}");
         }
     }
+    assert!(tried >= 3, "{tried}");
 }
 
 /// The keys of the records of a kind, as the walk's paths end.
