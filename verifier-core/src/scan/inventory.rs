@@ -69,7 +69,7 @@ pub struct Snapshotter {
     pub holders: Vec<Holder>,
 }
 
-/// A folder of a snapshotter that holds those of its snapshots ([`HOLDERS`]).
+/// A folder of a snapshotter that holds those of its snapshots (one of `HOLDERS`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
     /// Where it is, below the root.

@@ -111,16 +111,24 @@ impl OwnFiles {
             Err(error) if is_absence(&error) => return self.containers = Some(BTreeMap::new()),
             Err(error) => return unreadable.push((CRI_CONTAINERS.into(), error)),
         };
-        let (mut ids, mut left) = (BTreeSet::new(), Vec::new());
+        let (mut ids, mut left, mut unknown) = (BTreeSet::new(), Vec::new(), Vec::new());
         let listed = folder.list(&mut |entry| {
             let name = entry.name.to_string_lossy();
             if name.ends_with(".del-status") {
                 left.push(Path::new(CRI_CONTAINERS).join(entry.name));
-            } else if folder.stat(entry.name).is_ok_and(|stat| stat.kind == FileKind::Folder) {
-                ids.extend(entry.name.to_str().map(str::to_owned));
+                return Ok(());
             }
+            match folder.stat(entry.name) {
+                Ok(stat) if stat.kind != FileKind::Folder => return Ok(()),
+                Err(error) if is_absence(&error) => return Ok(()),
+                // It has the name: whatever it is, it is not missing.
+                Err(error) => unknown.push((Path::new(CRI_CONTAINERS).join(entry.name), error)),
+                Ok(_) => {}
+            }
+            ids.extend(entry.name.to_str().map(str::to_owned));
             Ok(())
         });
+        unreadable.append(&mut unknown);
         if let Err(error) = listed {
             return unreadable.push((CRI_CONTAINERS.into(), error));
         }
@@ -129,7 +137,11 @@ impl OwnFiles {
             let path = Path::new(CRI_CONTAINERS).join(&id);
             let is_cut_off = |entry: &Entry<'_>| entry.name.as_bytes().starts_with(b".tmp-status");
             let each = |entry: &Entry<'_>| is_cut_off(entry).then(|| path.join(entry.name));
-            self.cri_left.extend(list(root, &path, each).unwrap_or_default());
+            match list(root, &path, each) {
+                Ok(left) => self.cri_left.extend(left),
+                Err(error) if is_absence(&error) => {}
+                Err(error) => unreadable.push((path.clone(), error)),
+            }
             match status_fault(&folder, &Path::new(&id).join("status")) {
                 Ok(fault) => drop(containers.insert(id, fault)),
                 Err(error) => {

@@ -219,6 +219,10 @@ impl<'a> Undoing<'a> {
         if !self.is_copy && dir.inode(name)? != Some(inode) {
             return Err(Left::ChangedSince);
         }
+        // Of a folder in which later steps were put back: this is the time that it had before all of them.
+        if let Some((time, _)) = self.times.get_mut(path) {
+            *time = before.mtime;
+        }
         let now = Attributes::of(dir.folder(), Path::new(name), &stat)?;
         if now == *before {
             return Ok(Step::NotMade);
