@@ -47,9 +47,9 @@ fn each_damage_is_repaired_or_refused_and_undone() {
     println!("left alone: {:?}", of(false).map(|code| code.as_str()).collect::<Vec<_>>());
     assert!(faults.is_empty(), "{} faults:\n{faults:#?}", faults.len());
     // What the report and `explain` promise is what a repair does: each code with a cure is healed at least once.
-    for (code, healed) in &repaired {
-        assert!(*healed || !code.cure().is_known(), "{code} is never healed, but has {:?}", code.cure());
-    }
+    let unhealed: Vec<&Code> = of(false).filter(|code| code.cure().is_known()).collect();
+    // The catalogue's damages of this one are of snapshots that are no image's: nothing could unpack them again.
+    assert_eq!(unhealed, [&Code::SnapshotParentMissing]);
     assert!(of(true).count() > 20, "{repaired:?}");
 }
 

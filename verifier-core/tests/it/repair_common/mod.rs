@@ -109,11 +109,23 @@ pub(crate) fn repair_live(
     three_calls(&store, &setup, Vec::new())
 }
 
+/// A child that another test starts has all open files, and so holds all locks, until it runs its program.
+pub(crate) fn patiently<T, E: std::fmt::Debug>(mut take: impl FnMut() -> Result<T, E>) -> T {
+    for _ in 0..100 {
+        if let Ok(taken) = take() {
+            return taken;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    take().unwrap()
+}
+
 pub(crate) fn undo(root: &Path, run: &str) -> Undone {
     let store = Store::open(root).unwrap();
     let gate = StepGate::default();
     let disk = Disk::new(store.folder(), &gate);
-    let locked = LockedStore::lock(disk, &Alone::take(disk, "a test").unwrap()).unwrap();
+    let alone = patiently(|| Alone::take(disk, "a test"));
+    let locked = patiently(|| LockedStore::lock(disk, &alone));
     // Cut off before its first line, a run has no journal to read.
     verifier_core::repair::undo(disk, run, Some(&locked)).unwrap_or_default()
 }
