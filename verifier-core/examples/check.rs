@@ -34,7 +34,7 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let report = check(&store, &options, &bytes, &interrupt)?;
     for finding in &report.findings {
         let images: Vec<&str> = finding.blast.images.iter().map(|image| image.name.as_str()).collect();
-        println!("{}: {:?}, images {images:?}", finding.code(), finding.subject);
+        println!("{}: {finding}; images {images:?}", finding.code());
     }
     println!("{} bytes read, {} findings", bytes.0.into_inner(), report.findings.len());
     Ok(if report.is_damaged(false) { ExitCode::from(4) } else { ExitCode::SUCCESS })

@@ -1,21 +1,58 @@
 //! Reads a containerd root, proves what in it is damaged, and puts it right.
 //!
+//! # Check
+//!
 //! ```text
 //! Store::open(root)            what is this folder?
 //!   scan(&store)          ──► Inventory   every fact, read once; no judgement
 //!   Plan::new(&inventory) ──► Plan        which checks, in which order, what each costs; pure
-//!   verify(&plan)         ──► Report      findings and coverage; events to an Observer on the way
+//!   verify                ──► Report      findings and coverage; events go to an Observer on the way
 //! ```
 //!
-//! [`check`] is the four in one call. What it found can be put right:
+//! [`check`] is the four in one call. Damage is a finding; that something could not be looked at is coverage; an error is only that there
+//! is nothing to check.
+//!
+//! ```no_run
+//! use verifier_core::event::Unobserved;
+//! use verifier_core::{CheckOptions, Interrupt, Store, check};
+//!
+//! let store = Store::open("/var/lib/containerd".as_ref())?;
+//! let report = check(&store, &CheckOptions::default(), &Unobserved, &Interrupt::default())?;
+//! for finding in &report.findings {
+//!     println!("{}: {finding}", finding.code());
+//! }
+//! for gap in report.coverage.gaps() {
+//!     println!("not checked: {}: {}", gap.subject, gap.reason);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Repair
 //!
 //! ```text
-//! look(&store)                              ──► Checked      the report, with the facts that it was made from
-//!   RepairPlan::new(&checked, …)            ──► RepairPlan   actions and refusals, each with its reason; pure
-//!   apply(&plan, …, disk, rows)             ──► Applied      journalled, and undone by repair::undo
+//! Repair::open(&store)   the locks of a stopped store, in their order; none where a containerd holds it
+//!   .plan()         ──►  Planned     a look, and what would be done: actions and refusals, each with its reason
+//!   .apply(planned) ──►  Repaired    journalled, looked at again, with its verdict; repair::undo puts it back
 //! ```
 //!
-//! The library is silent: it prints nothing and exits nothing, and only [`repair`] and [`sweep`](mod@sweep) write.
+//! ```no_run
+//! use verifier_core::event::Unobserved;
+//! use verifier_core::repair::{Repair, RepairOutcome, Setup};
+//! use verifier_core::{Interrupt, Store};
+//!
+//! let store = Store::open("/var/lib/containerd".as_ref())?;
+//! let (setup, interrupt) = (Setup::default(), Interrupt::default());
+//! let mut repair = Repair::open(&store, &setup, Vec::new())?;
+//! let planned = repair.plan(&Unobserved, &interrupt)?;
+//! let repaired = repair.apply(planned, &Unobserved, &interrupt);
+//! if repaired.outcome() == RepairOutcome::Healed {
+//!     println!("to be pulled again: {:?}", repaired.pulls());
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The library is silent: it prints nothing and ends no process, and only [`repair`] and [`sweep`](mod@sweep) write. `ARCHITECTURE.md` in
+//! the repository says which room knows what.
 
 pub mod bolt;
 pub mod compare;
