@@ -48,8 +48,15 @@ fn each_damage_is_repaired_or_refused_and_undone() {
     assert!(faults.is_empty(), "{} faults:\n{faults:#?}", faults.len());
     // What the report and `explain` promise is what a repair does: each code with a cure is healed at least once.
     let unhealed: Vec<&Code> = of(false).filter(|code| code.cure().is_known()).collect();
-    // The catalogue's damages of this one are of snapshots that are no image's: nothing could unpack them again.
-    assert_eq!(unhealed, [&Code::SnapshotParentMissing]);
+    // Of these, what the catalogue damages is refused: snapshots that are no image's, or that containers are built on. That a
+    // layer of erofs is taken out and put back is shown in `unread`.
+    let refused = [
+        Code::SnapshotParentMissing,
+        Code::SnapshotParentDiffers,
+        Code::SnapshotIdShared,
+        Code::ErofsLayerInvalid,
+    ];
+    assert_eq!(unhealed, refused.iter().collect::<Vec<_>>());
     assert!(of(true).count() > 20, "{repaired:?}");
 }
 
