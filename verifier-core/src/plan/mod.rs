@@ -75,7 +75,7 @@ impl Plan {
     ) -> Plan {
         let wanted = |subject: &Subject| only.is_none_or(|subjects| subjects.contains(subject));
         let depth = options.depth;
-        let mut snapshots = snapshots::to_examine(inventory, &scope);
+        let mut snapshots = snapshots::to_examine(inventory, &scope, depth);
         if only.is_some() {
             snapshots::retain_wanted(&mut snapshots, wanted);
         }

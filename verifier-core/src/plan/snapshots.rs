@@ -112,7 +112,7 @@ pub(super) fn blobs_read(tasks: &[SnapshotTask]) -> BTreeSet<&Digest> {
 const MAPPINGS: [&str; 2] = ["containerd.io/snapshot/uidmapping", "containerd.io/snapshot/gidmapping"];
 
 /// All snapshots of `scope` that have a record in both databases and a folder this library can read.
-pub(super) fn to_examine(inventory: &Inventory, scope: &Scope) -> Vec<SnapshotTask> {
+pub(super) fn to_examine(inventory: &Inventory, scope: &Scope, depth: Depth) -> Vec<SnapshotTask> {
     let mut origins = Origins::new(inventory);
     let namespaces = &inventory.metadata().namespaces;
     let records = namespaces.values().flat_map(|records| records.snapshots.values());
@@ -145,8 +145,9 @@ pub(super) fn to_examine(inventory: &Inventory, scope: &Scope) -> Vec<SnapshotTa
             }
         }
     }
-    let below: Vec<_> = stackings
-        .iter()
+    // What trees have from the layers below them is asked for only where they are compared.
+    let compared = stackings.iter().filter(|_| depth == Depth::Full);
+    let below: Vec<_> = compared
         .map(|(name, stacking)| (stacking, inventory.snapshotters.get(*name), *name))
         .filter_map(|(stacking, snapshotter, name)| {
             let rows = snapshotter?.database.as_ref()?.records()?;
