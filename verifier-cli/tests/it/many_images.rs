@@ -8,7 +8,7 @@ use testdata::builder::Scale;
 
 /// The options, and the MiB that they may take. What a crash put at risk is compared with its layers: all of it, here.
 const RUNS: [(&[&str], u64); 2] =
-    [(&["--depth", "quick"], 64), (&["--at-risk", "--at-risk-window", "0"], 100)];
+    [(&["--depth", "quick"], 72), (&["--at-risk", "--at-risk-window", "0"], 112)];
 
 /// The most memory a process has had so far, in KiB; `None` when it is gone.
 fn memory_kib(pid: u32) -> Option<u64> {
